@@ -1,0 +1,55 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// One room of the house: its name, what it may import, and whether its tests have a room too.
+/// The order of the list is the order of the dataflow; `TidyTests` holds the import rule.
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+func room(_ name: String, imports: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: imports, swiftSettings: strict)
+}
+
+func tests(_ name: String, imports: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: imports, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "replay",
+  products: [
+    .library(name: "Replay", targets: ["Replay"]),
+    .library(name: "ReplayTesting", targets: ["ReplayTesting"]),
+    .executable(name: "replay", targets: ["ReplayTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // System libraries, one each; their Debian packages are listed in `packages.txt`.
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
+    .systemLibrary(name: "CISAL", pkgConfig: "libisal"),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
+    .target(
+      name: "CDecode",
+      cxxSettings: [.define("NDEBUG"), .define("SIMDJSON_THREADS_ENABLED", to: "0")],
+      linkerSettings: [.linkedLibrary("simdjson")]),
+
+    room("ReplayCore", imports: []),
+    room("ReplayArchive", imports: ["ReplayCore"]),
+    room("ReplayDecode", imports: ["ReplayCore", "CDecode", "CZstd", "CISAL"]),
+    room("ReplayEngine", imports: ["ReplayCore"]),
+    room("ReplaySQLite", imports: ["ReplayCore", "CSQLite"]),
+    room("RetailProjections", imports: ["ReplayCore"]),
+    room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
+    room(
+      "ReplayCommands",
+      imports: [
+        "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
+    .executableTarget(
+      name: "ReplayTool", dependencies: ["Replay", "RetailProjections"], swiftSettings: strict),
+  ],
+  cxxLanguageStandard: .cxx17
+)

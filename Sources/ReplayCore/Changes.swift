@@ -1,0 +1,43 @@
+/// Where a projection writes: the open epoch's changes, and for keyed tables the rows as they are now. One value a
+/// lane; never shared.
+public final class Changes {
+  public private(set) var merged: [MergedRows] = []
+  public private(set) var keyed: [KeyedRows] = []
+
+  public init(tables: [TableSchema]) {
+    for table in tables {
+      switch table.kind {
+      case .merged: merged.append(MergedRows(table))
+      case .keyed: keyed.append(KeyedRows(table))
+      }
+    }
+  }
+
+  /// The rows of a merged table. Ask once a batch.
+  public subscript(table: MergedTable) -> MergedRows {
+    guard let rows = merged.first(where: { $0.schema.name == table.schema.name }) else {
+      preconditionFailure("\(table.schema.name) is not among the projection's tables")
+    }
+    return rows
+  }
+
+  /// The rows of a keyed table. Ask once a batch.
+  public subscript(table: KeyedTable) -> KeyedRows {
+    guard let rows = keyed.first(where: { $0.schema.name == table.schema.name }) else {
+      preconditionFailure("\(table.schema.name) is not among the projection's tables")
+    }
+    return rows
+  }
+
+  /// Memory held, in bytes: merged changes and keyed rows.
+  public var byteCount: Int {
+    merged.reduce(0) { $0 + $1.byteCount } + keyed.reduce(0) { $0 + $1.byteCount }
+  }
+
+  /// Hands over the merged rows of the open epoch and begins new ones.
+  public func takeMerged() -> [MergedRows] {
+    let taken = merged
+    merged = taken.map { MergedRows($0.schema) }
+    return taken
+  }
+}

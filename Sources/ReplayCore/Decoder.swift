@@ -1,0 +1,86 @@
+/// What one read of the archive takes out of each record, for all its functions.
+public struct Extraction: Sendable {
+  public struct Condition: Sendable {
+    /// Index into `fields`.
+    public let field: Int
+    public let values: [String]
+  }
+
+  /// One function's share: its bit in the masks is its place in `functions`.
+  public struct Function: Sendable {
+    public var conditions: [Condition]
+    /// For each field it declared, the place in `fields`.
+    public var columns: [Int]
+  }
+
+  public private(set) var fields: [JSONPath] = []
+  public private(set) var functions: [Function] = []
+  /// Place of the partition key in `fields`; -1 where nobody needs it.
+  public private(set) var keyColumn = -1
+  public let anatomy: Anatomy
+
+  /// At most 32 functions share one read. `needsKey` asks for the partition key whatever the functions declare.
+  public init(_ reads: [Reads], anatomy: Anatomy, needsKey: Bool) {
+    precondition(reads.count <= 32, "at most 32 functions share one read")
+    self.anatomy = anatomy
+    if needsKey { keyColumn = add(anatomy.key) }
+    for read in reads {
+      let columns = read.fields.map { add(anatomy.absolute($0)) }
+      let conditions = read.conditions.map { Condition(field: columns[$0.field], values: $0.values) }
+      functions.append(Function(conditions: conditions, columns: columns))
+    }
+  }
+
+  private mutating func add(_ path: JSONPath) -> Int {
+    if let known = fields.firstIndex(of: path) { return known }
+    fields.append(path)
+    return fields.count - 1
+  }
+}
+
+/// Which records of a segment are wanted, as marks of that segment.
+public struct SegmentRange: Sendable {
+  /// For each function, the first mark it has not settled.
+  public var from: [UInt64]
+  /// Records at or above this mark are left out.
+  public var until: UInt64
+
+  public init(from: [UInt64], until: UInt64 = .max) {
+    self.from = from
+    self.until = until
+  }
+}
+
+/// What was found out about a segment once it was read to its end.
+public struct SegmentSummary: Sendable {
+  public var records: UInt64 = 0
+  /// Least and greatest explicit number; nil where there are none.
+  public var firstNumber: UInt64?
+  public var lastNumber: UInt64?
+  /// Numbers between the first and the last that no record has.
+  public var missingNumbers: UInt64 = 0
+  public var duplicates: UInt64 = 0
+  public var inversions: UInt64 = 0
+  public var decompressedBytes: UInt64 = 0
+  public var frames = 0
+  public var framesWithoutChecksum = 0
+  /// CRC-64 of the compressed bytes.
+  public var digest: UInt64 = 0
+
+  public init() {}
+}
+
+/// Reads one segment, block by block.
+public protocol SegmentDecoder: AnyObject {
+  /// Fills `block` with the next records; false at the segment's end. Throws `ReplayError` with the place.
+  func next(_ block: RecordBlock) throws -> Bool
+  /// Complete once `next` has answered false.
+  var summary: SegmentSummary { get }
+}
+
+/// Bytes to records to columns.
+public protocol Decoder: Sendable {
+  func open(_ segment: Segment, in source: any SegmentSource, range: SegmentRange) throws -> any SegmentDecoder
+  /// A block that this decoder can fill.
+  func makeBlock(for segment: Segment) -> RecordBlock
+}

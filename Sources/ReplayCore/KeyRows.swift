@@ -1,0 +1,96 @@
+/// The rows of one partition key in a keyed table, as they are after all earlier events of that key. Valid until the
+/// next key is asked for.
+public struct KeyRows {
+  unowned(unsafe) let table: KeyedRows
+  let entry: Int
+
+  public var count: Int { table.rowCount(entry) }
+
+  /// The row at `place`, counted from 0.
+  public subscript(place: Int) -> KeyedRow {
+    KeyedRow(cells: table.row(entry, place), table: table, entry: entry)
+  }
+
+  /// Where the first row is whose `column` is `text`.
+  public func firstIndex(where column: ValueColumn, is text: Text) -> Int? {
+    for place in 0..<count where table.row(entry, place)[table.subkeyCount + column.index].equals(text) {
+      return place
+    }
+    return nil
+  }
+
+  /// Makes an empty row at `place`; later rows move down by one. For tables with a rank.
+  public func insert(at place: Int) -> KeyedRow {
+    precondition(table.schema.isRanked, "a table without a rank finds rows by key: use upsert")
+    return KeyedRow(cells: table.insertRow(entry, at: place), table: table, entry: entry)
+  }
+
+  /// Removes the row at `place`; later rows move up by one.
+  public func remove(at place: Int) { table.removeRow(entry, at: place) }
+
+  /// Removes the rows behind the first `limit`.
+  public func keep(first limit: Int) {
+    while count > limit { remove(at: count - 1) }
+  }
+
+  /// The row with this key behind the partition key, or nil.
+  public func find(_ subkeys: any CellValue...) -> KeyedRow? {
+    guard let place = place(of: subkeys) else { return nil }
+    return self[place]
+  }
+
+  /// The row with this key behind the partition key, made where there is none, with NULL in every column.
+  public func upsert(_ subkeys: any CellValue...) -> KeyedRow {
+    precondition(!table.schema.isRanked, "a table with a rank takes rows by place: use insert(at:)")
+    if let place = place(of: subkeys) { return self[place] }
+    let cells = table.insertRow(entry, at: count)
+    for (index, subkey) in subkeys.enumerated() { cells[index] = subkey.cell(in: table.arena) }
+    return KeyedRow(cells: cells, table: table, entry: entry)
+  }
+
+  /// Deletes the row with this key behind the partition key; false where there is none.
+  @discardableResult public func delete(_ subkeys: any CellValue...) -> Bool {
+    guard let place = place(of: subkeys) else { return false }
+    remove(at: place)
+    return true
+  }
+
+  private func place(of subkeys: [any CellValue]) -> Int? {
+    precondition(subkeys.count == table.subkeyCount, "the table's key has \(table.subkeyCount) more columns")
+    return (0..<count).first { place in
+      let row = table.row(entry, place)
+      return subkeys.indices.allSatisfy { subkeys[$0].matches(row[$0]) }
+    }
+  }
+}
+
+/// One row of a keyed table. Valid until another row is inserted or removed, or another key asked for.
+public struct KeyedRow {
+  let cells: UnsafeMutablePointer<Cell>
+  unowned(unsafe) let table: KeyedRows
+  let entry: Int
+
+  public func set(_ column: ValueColumn, to value: some CellValue) {
+    cells[table.subkeyCount + column.index] = value.cell(in: table.arena)
+    table.touch(entry)
+  }
+
+  public func setNull(_ column: ValueColumn) {
+    cells[table.subkeyCount + column.index] = .null
+    table.touch(entry)
+  }
+
+  public func isNull(_ column: ValueColumn) -> Bool { cells[table.subkeyCount + column.index].isNull }
+
+  /// The number in the column; 0 where it is NULL.
+  public func integer(_ column: ValueColumn) -> Int64 {
+    let cell = cells[table.subkeyCount + column.index]
+    return cell.isNull ? 0 : Int64(cell.number)
+  }
+
+  /// The text in the column; nil where it is NULL.
+  public func string(_ column: ValueColumn) -> String? {
+    let cell = cells[table.subkeyCount + column.index]
+    return cell.isNull ? nil : cell.withText { String($0) }
+  }
+}

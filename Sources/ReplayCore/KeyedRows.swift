@@ -1,0 +1,228 @@
+/// One lane's rows of a keyed table: the open epoch's changes, what is being committed, and a cache of what was loaded,
+/// in one place. A key is found here or in the store, never in both.
+///
+/// Unsafe pointers, for the reason given at `MergedRows`.
+public final class KeyedRows {
+  @usableFromInline struct Entry {
+    var hash: UInt64
+    var key: Cell
+    var rows: UnsafeMutablePointer<Cell>?
+    var count: Int32 = 0
+    var capacity: Int32 = 0
+    /// Rows of this key that the store holds, or will once the running commit is done.
+    var stored: Int32 = 0
+    var isDirty = false
+  }
+
+  public let schema: TableSchema
+  /// Key columns behind the partition key that a row keeps in memory: none where the rank is a row's place.
+  let subkeyCount: Int
+  /// Cells a row in memory: its subkeys, its values.
+  let width: Int
+  private var entries: UnsafeMutablePointer<Entry>
+  private var slots: UnsafeMutablePointer<UInt32>
+  private var mask: Int
+  private var capacity: Int
+  public private(set) var count = 0
+  private(set) var arena = Arena()
+  private var rowBytes = 0
+  private var dirty: [UInt32] = []
+  private var deleted: [(entry: UInt32, subkeys: [Cell])] = []
+  /// Hashes of keys first seen since the last snapshot.
+  public private(set) var newKeyHashes: [UInt64] = []
+
+  public init(_ schema: TableSchema) {
+    self.schema = schema
+    subkeyCount = schema.isRanked ? 0 : schema.keys.count - 1
+    width = subkeyCount + schema.values.count
+    capacity = 256
+    mask = 511
+    entries = .allocate(capacity: capacity)
+    slots = .allocate(capacity: mask + 1)
+    slots.initialize(repeating: 0, count: mask + 1)
+  }
+
+  deinit { release() }
+
+  /// Memory held, in bytes.
+  public var byteCount: Int { capacity * MemoryLayout<Entry>.stride + (mask + 1) * 4 + arena.byteCount + rowBytes }
+
+  /// Bytes of changes since the last snapshot, about.
+  public var changedRows: Int { dirty.count }
+
+  /// The rows of the event's partition key. Valid until the next key is asked for.
+  public subscript(event: Event) -> KeyRows {
+    get throws {
+      let key = try event.key
+      return KeyRows(table: self, entry: entryIndex(key))
+    }
+  }
+
+  /// True where the key's rows are already here.
+  public func holds(_ key: Text) -> Bool {
+    let hash = key.keyHash
+    return slots[slot(of: key, hash)] != 0
+  }
+
+  /// Takes in the rows of a key that the store returned: `rows` in key order, each `width` cells, or none.
+  public func adopt(_ key: Text, rows: [[Cell]]) {
+    let index = entryIndex(key)
+    precondition(entries[index].count == 0, "a key is loaded once")
+    reserve(index, rows.count)
+    for (place, row) in rows.enumerated() {
+      for column in 0..<width { (entries[index].rows.unsafelyUnwrapped + place * width)[column] = row[column] }
+    }
+    entries[index].count = Int32(rows.count)
+    entries[index].stored = Int32(rows.count)
+  }
+
+  /// Where a loaded text may be kept.
+  public var loadingArena: Arena { arena }
+
+  private func slot(of key: Text, _ hash: UInt64) -> Int {
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while slots[slot] != 0 {
+      let entry = entries + Int(slots[slot] - 1)
+      if entry.pointee.hash == hash && entry.pointee.key.equals(key) { break }
+      slot = (slot + 1) & mask
+    }
+    return slot
+  }
+
+  private func entryIndex(_ key: Text) -> Int {
+    let hash = key.keyHash
+    var place = slot(of: key, hash)
+    if slots[place] != 0 { return Int(slots[place] - 1) }
+    if count == capacity {
+      grow()
+      place = slot(of: key, hash)
+    }
+    (entries + count).initialize(to: Entry(hash: hash, key: Cell(key, in: arena)))
+    slots[place] = UInt32(count + 1)
+    newKeyHashes.append(hash)
+    count += 1
+    return count - 1
+  }
+
+  private func grow() {
+    let wider = UnsafeMutablePointer<Entry>.allocate(capacity: capacity * 2)
+    wider.moveInitialize(from: entries, count: count)
+    entries.deallocate()
+    entries = wider
+    capacity *= 2
+    slots.deallocate()
+    mask = mask * 2 + 1
+    slots = .allocate(capacity: mask + 1)
+    slots.initialize(repeating: 0, count: mask + 1)
+    for index in 0..<count {
+      var slot = Int(truncatingIfNeeded: entries[index].hash) & mask
+      while slots[slot] != 0 { slot = (slot + 1) & mask }
+      slots[slot] = UInt32(index + 1)
+    }
+  }
+
+  private func reserve(_ index: Int, _ rowCount: Int) {
+    guard rowCount > Int(entries[index].capacity) else { return }
+    let wanted = max(rowCount, Int(entries[index].capacity) + max(4, Int(entries[index].capacity) / 2))
+    let wider = UnsafeMutablePointer<Cell>.allocate(capacity: wanted * max(1, width))
+    if let rows = entries[index].rows {
+      wider.moveInitialize(from: rows, count: Int(entries[index].count) * width)
+      rows.deallocate()
+    }
+    rowBytes += (wanted - Int(entries[index].capacity)) * width * 16
+    entries[index].rows = wider
+    entries[index].capacity = Int32(wanted)
+  }
+
+  private func release() {
+    for index in 0..<count { entries[index].rows?.deallocate() }
+    entries.deallocate()
+    slots.deallocate()
+  }
+
+  /// Forgets every row, so that keys are loaded from the store when they come again. Only after all changes are
+  /// committed.
+  public func forget() {
+    precondition(dirty.isEmpty, "rows with changes cannot be forgotten")
+    release()
+    arena = Arena()
+    count = 0
+    rowBytes = 0
+    capacity = 256
+    mask = 511
+    entries = .allocate(capacity: capacity)
+    slots = .allocate(capacity: mask + 1)
+    slots.initialize(repeating: 0, count: mask + 1)
+  }
+
+  // MARK: What `KeyRows` does to one key's rows
+
+  func rowCount(_ index: Int) -> Int { Int(entries[index].count) }
+
+  func row(_ index: Int, _ place: Int) -> UnsafeMutablePointer<Cell> {
+    precondition(place >= 0 && place < Int(entries[index].count), "no row at this place")
+    return entries[index].rows.unsafelyUnwrapped + place * width
+  }
+
+  func touch(_ index: Int) {
+    if entries[index].isDirty { return }
+    entries[index].isDirty = true
+    dirty.append(UInt32(index))
+  }
+
+  func insertRow(_ index: Int, at place: Int) -> UnsafeMutablePointer<Cell> {
+    let count = Int(entries[index].count)
+    precondition(place >= 0 && place <= count, "rows have no gaps")
+    reserve(index, count + 1)
+    let row = entries[index].rows.unsafelyUnwrapped + place * width
+    (row + width).update(from: row, count: (count - place) * width)
+    row.initialize(repeating: .null, count: width)
+    entries[index].count += 1
+    touch(index)
+    return row
+  }
+
+  func removeRow(_ index: Int, at place: Int) {
+    let row = row(index, place)
+    let count = Int(entries[index].count)
+    if subkeyCount > 0 || !schema.isRanked {
+      deleted.append((UInt32(index), (0..<subkeyCount).map { row[$0] }))
+    }
+    row.update(from: row + width, count: (count - place - 1) * width)
+    entries[index].count -= 1
+    touch(index)
+  }
+
+  /// The changed rows, as a store wants them; from now on the next epoch's changes are collected.
+  public func snapshot() -> RowSet {
+    dirty.sort { a, b in
+      entries[Int(a)].key.withText { x in entries[Int(b)].key.withText { y in x < y } }
+    }
+    let columns = schema.columns.count
+    let total = dirty.reduce(0) { $0 + Int(entries[Int($1)].count) }
+    let cells = UnsafeMutablePointer<Cell>.allocate(capacity: max(1, total * columns))
+    var out = cells
+    var deletes: [[Cell]] = deleted.map { [entries[Int($0.entry)].key] + $0.subkeys }
+    for index in dirty.lazy.map({ Int($0) }) {
+      for place in 0..<Int(entries[index].count) {
+        out[0] = entries[index].key
+        if schema.isRanked { out[1] = Cell(number: Int128(place + 1)) }
+        (out + columns - width).update(from: entries[index].rows.unsafelyUnwrapped + place * width, count: width)
+        out += columns
+      }
+      if schema.isRanked, entries[index].count < entries[index].stored {
+        for rank in entries[index].count + 1...entries[index].stored {
+          deletes.append([entries[index].key, Cell(number: Int128(rank))])
+        }
+      }
+      entries[index].stored = entries[index].count
+      entries[index].isDirty = false
+    }
+    dirty.removeAll(keepingCapacity: true)
+    deleted.removeAll()
+    newKeyHashes.removeAll(keepingCapacity: true)
+    let set = RowSet(schema: schema, sorted: cells, count: total, arenas: [arena])
+    set.deletes = deletes
+    return set
+  }
+}

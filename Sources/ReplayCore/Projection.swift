@@ -1,0 +1,25 @@
+/// The user's function from events to changes. The same value runs in replay, live and in a unit test.
+///
+/// `apply` is called by one lane at a time with that lane's changes, from several lanes at once: keep no state in the
+/// projection itself. Events of one partition key come in order. Throw to fail the event that was being looked at; the
+/// epoch it is in is not committed past it.
+public protocol Projection: Sendable {
+  /// Names the checkpoint in the store: lower-case letters, digits and hyphens.
+  var name: String { get }
+  /// Raise it when the function's meaning changes: a store made by another version is refused.
+  var version: Int { get }
+  var reads: Reads { get }
+  var tables: [any Table] { get }
+  /// Views that the store offers over the tables: name, and the SQL of its SELECT.
+  var views: [(name: String, select: String)] { get }
+
+  func apply(_ batch: Batch, _ changes: Changes) throws
+}
+
+extension Projection {
+  public var version: Int { 1 }
+  public var views: [(name: String, select: String)] { [] }
+
+  /// True where every table merges, so that the order of events does not matter.
+  public var isMergeOnly: Bool { tables.allSatisfy { $0.schema.kind == .merged } }
+}

@@ -1,0 +1,77 @@
+/// Where a function's field comes from: a part that every event has, or a path into the payload.
+public enum FieldSource: Hashable, Sendable {
+  case key, type, time, id
+  case payload(JSONPath)
+}
+
+/// A text field of the events; `event[field]` is its unescaped UTF-8.
+@frozen public struct TextField: Hashable, Sendable {
+  @usableFromInline let index: Int
+}
+/// A JSON integer that fits 64 bits; anything else is an error, never rounded.
+@frozen public struct IntegerField: Hashable, Sendable {
+  @usableFromInline let index: Int
+}
+/// A JSON number read exactly, with at most `scale` digits behind the point; more is an error.
+@frozen public struct DecimalField: Hashable, Sendable {
+  @usableFromInline let index: Int
+  @usableFromInline let scale: Int
+}
+/// An RFC 3339 date and time.
+@frozen public struct TimeField: Hashable, Sendable {
+  @usableFromInline let index: Int
+}
+/// Any JSON value, as the bytes that were archived.
+@frozen public struct JSONField: Hashable, Sendable {
+  @usableFromInline let index: Int
+}
+
+/// What a function declares that it reads. Only these fields are extracted, and only events that meet every condition
+/// reach the function; all others are settled as *ignored*.
+public struct Reads: Sendable {
+  /// `event[field]` must equal one of `values`. An event without the field does not meet it.
+  public struct Condition: Sendable, Hashable {
+    public let field: Int
+    public let values: [String]
+  }
+
+  public private(set) var fields: [FieldSource] = []
+  public private(set) var conditions: [Condition] = []
+
+  public init() {}
+
+  /// The partition key.
+  public mutating func key() -> TextField { TextField(index: index(of: .key)) }
+  /// The event's type.
+  public mutating func type() -> TextField { TextField(index: index(of: .type)) }
+  /// The event's own time.
+  public mutating func time() -> TimeField { TimeField(index: index(of: .time)) }
+  public mutating func id() -> TextField { TextField(index: index(of: .id)) }
+
+  public mutating func text(_ path: String) -> TextField { TextField(index: index(of: path)) }
+  public mutating func integer(_ path: String) -> IntegerField { IntegerField(index: index(of: path)) }
+  public mutating func decimal(_ path: String, scale: Int) -> DecimalField {
+    precondition((0...18).contains(scale), "a decimal has 0 to 18 digits behind the point")
+    return DecimalField(index: index(of: path), scale: scale)
+  }
+  public mutating func time(_ path: String) -> TimeField { TimeField(index: index(of: path)) }
+  public mutating func json(_ path: String) -> JSONField { JSONField(index: index(of: path)) }
+
+  /// Lets only events of these types reach the function.
+  public mutating func only(type values: String...) {
+    conditions.append(Condition(field: index(of: .type), values: values))
+  }
+
+  /// Lets only events whose text at `path` is one of `values` reach the function.
+  public mutating func only(_ path: String, is values: String...) {
+    conditions.append(Condition(field: index(of: path), values: values))
+  }
+
+  private mutating func index(of path: String) -> Int { index(of: .payload(JSONPath(path))) }
+
+  private mutating func index(of source: FieldSource) -> Int {
+    if let known = fields.firstIndex(of: source) { return known }
+    fields.append(source)
+    return fields.count - 1
+  }
+}

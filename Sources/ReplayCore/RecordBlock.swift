@@ -1,0 +1,76 @@
+/// A value inside a block: where it is, how long, and what kind of JSON value it is (the top four bits of `tail`).
+@frozen public struct Slice: Sendable {
+  public enum Kind: UInt32, Sendable {
+    case missing = 0
+    case null, string, number, boolean, object, array
+  }
+  public var offset: UInt32
+  public var tail: UInt32
+
+  @inlinable public init(offset: UInt32, tail: UInt32) {
+    self.offset = offset
+    self.tail = tail
+  }
+
+  @inlinable public var count: Int { Int(tail & 0x0fff_ffff) }
+  @inlinable public var kind: Kind { Kind(rawValue: tail >> 28) ?? .missing }
+}
+
+/// A block of decompressed bytes with the records found in it and the fields extracted from each. Reused; the bytes
+/// are touched while they are in the processor's cache.
+///
+/// Unsafe pointers: the decoder fills these from C++, one call a block.
+public final class RecordBlock {
+  /// The segment's bytes, and unescaped texts; `Slice.offset` counts from here.
+  public var bytes: UnsafePointer<UInt8>
+  /// `fieldCount` slices a record, record after record.
+  public var fields: UnsafePointer<Slice>
+  /// The whole record, as archived.
+  public var records: UnsafePointer<Slice>
+  /// The record's mark: its number where numbers are explicit, else its ordinal in the segment.
+  public var marks: UnsafePointer<UInt64>
+  /// One bit a function: set where the function's conditions and frontier let the record through.
+  public var masks: UnsafePointer<UInt32>
+  /// Records that at least one function wants.
+  public var count = 0
+  public var fieldCount = 0
+  /// All records in the block, wanted or not; the first one's ordinal in the segment.
+  public var scanned = 0
+  public var firstOrdinal: UInt64 = 0
+  /// Records dropped because they lie below every function's frontier or at or above the bound.
+  public var outside = 0
+  /// Records dropped as duplicates, where that is allowed.
+  public var duplicates = 0
+  /// True where every byte of every record so far lies in a frame whose checksum was verified.
+  public var isProven = false
+  /// The successor of the last record's mark; the segment's progress.
+  public var nextMark: UInt64 = 0
+  /// Compressed bytes taken from the segment so far.
+  public var compressedBytes: UInt64 = 0
+  public var segment: Segment
+  /// The record that the function is looking at: where its error is to be reported.
+  public let cursor: UnsafeMutablePointer<Int>
+  /// What keeps the memory alive; the decoder's own.
+  public var owner: AnyObject?
+
+  public init(segment: Segment) {
+    self.segment = segment
+    let nothing = UnsafeRawPointer(Text.nothing)
+    bytes = nothing.assumingMemoryBound(to: UInt8.self)
+    fields = nothing.assumingMemoryBound(to: Slice.self)
+    records = nothing.assumingMemoryBound(to: Slice.self)
+    marks = nothing.assumingMemoryBound(to: UInt64.self)
+    masks = nothing.assumingMemoryBound(to: UInt32.self)
+    cursor = .allocate(capacity: 1)
+    cursor.initialize(to: 0)
+  }
+
+  deinit { cursor.deallocate() }
+
+  @inlinable public func position(at record: Int) -> Position { segment.position(mark: marks[record]) }
+
+  /// The bytes of a slice, without the quotes where it is a string.
+  @inlinable public func text(_ slice: Slice) -> Text {
+    Text(start: UnsafeRawPointer(bytes) + Int(slice.offset), count: slice.count)
+  }
+}

@@ -1,0 +1,79 @@
+/// One clear error: what is wrong, where, what was expected and found, what it means for what was committed, and what
+/// to do next.
+public struct ReplayError: Error, Sendable {
+  /// Ends the process with its raw value (sysexits where one fits).
+  public enum Code: Int32, Sendable, CaseIterable {
+    case unexpected = 1
+    /// Finished, but records were left out because a flag allowed it.
+    case incomplete = 3
+    case usage = 64
+    /// The archive is damaged, its chain is broken, or an event is not what the function said.
+    case data = 65
+    /// The archive is missing, or nothing in it can be read.
+    case missing = 66
+    case unavailable = 69
+    case cannotCreate = 73
+    /// Try again: the store is locked.
+    case temporary = 75
+    /// Another run owns the function.
+    case fenced = 76
+    case permission = 77
+    /// The store was made by another version or shape of the function, or for another archive.
+    case config = 78
+  }
+
+  public var code: Code
+  public var summary: String
+  /// Lines of place and evidence, from the outside in.
+  public var details: [String]
+  /// What was and was not committed; filled in by whoever knows.
+  public var effect: String?
+  public var next: String?
+  /// Where in the archive; nil where the error is not about one place.
+  public var partition: Partition?
+  public var position: Position?
+
+  public init(
+    _ code: Code, _ summary: String, details: [String] = [], effect: String? = nil, next: String? = nil
+  ) {
+    self.code = code
+    self.summary = summary
+    self.details = details
+    self.effect = effect
+    self.next = next
+  }
+
+  /// The same error, known to be at this place.
+  public func at(_ partition: Partition, _ position: Position) -> ReplayError {
+    var error = self
+    error.partition = partition
+    error.position = position
+    return error
+  }
+}
+
+extension ReplayError: CustomStringConvertible {
+  public var description: String {
+    var lines = ["replay: \(summary)"] + details.map { "  \($0)" }
+    if let effect { lines.append("  effect: \(effect)") }
+    if let next { lines.append("  next:   \(next)") }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension ReplayError {
+  /// Event data as it may be shown on a terminal: control characters escaped, at most `limit` bytes.
+  public static func excerpt(_ text: Text, limit: Int = 80) -> String {
+    let part = Text(start: text.start, count: min(limit, text.count))
+    var shown = ""
+    for scalar in String(part).unicodeScalars {
+      shown += scalar.value < 0x20 || scalar.value == 0x7f ? "\\x" + hex2(UInt8(scalar.value)) : String(scalar)
+    }
+    return text.count > limit ? shown + "…" : shown
+  }
+
+  private static func hex2(_ byte: UInt8) -> String {
+    let text = String(byte, radix: 16)
+    return text.count == 1 ? "0" + text : text
+  }
+}

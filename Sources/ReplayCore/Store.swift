@@ -1,0 +1,130 @@
+/// Who writes: the function's name, its version and the shape of its tables.
+public struct FunctionIdentity: Sendable, Hashable {
+  public let name: String
+  public let version: Int
+  public let tables: [TableSchema]
+  public let views: [View]
+
+  public struct View: Sendable, Hashable {
+    public let name: String
+    public let select: String
+  }
+
+  public init(_ projection: any Projection) {
+    name = projection.name
+    version = projection.version
+    tables = projection.tables.map(\.schema)
+    views = projection.views.map { View(name: $0.name, select: $0.select) }
+  }
+
+  /// One line that changes when the version or a table's shape does.
+  public var shape: String { tables.map(\.fingerprint).joined(separator: "; ") }
+}
+
+/// The range of key hashes that a checkpoint covers: `first...last` of `KeyHash`. One worker covers all.
+public struct KeyRange: Sendable, Hashable {
+  public let first: UInt64
+  public let last: UInt64
+  public static let all = KeyRange(first: 0, last: .max)
+}
+
+/// A segment that lies wholly below the frontier: what it was when it was settled.
+public struct SettledSegment: Sendable, Hashable {
+  public let partition: Partition
+  public let entry: SegmentEntry
+  /// CRC-64 of its compressed bytes.
+  public let digest: UInt64
+  public let records: UInt64
+  /// The next position after it.
+  public let end: Position
+
+  public init(partition: Partition, entry: SegmentEntry, digest: UInt64, records: UInt64, end: Position) {
+    self.partition = partition
+    self.entry = entry
+    self.digest = digest
+    self.records = records
+    self.end = end
+  }
+}
+
+/// A function's durable state in a store.
+public struct Checkpoint: Sendable {
+  public var frontier: [Partition: Position]
+  public var phase: Phase
+  public var settled: [SettledSegment]
+  /// Events settled so far, in all runs.
+  public var events: UInt64
+  public var epochs: UInt64
+  /// True where the function's tables have no rows yet.
+  public var isFresh: Bool
+
+  public init(
+    frontier: [Partition: Position] = [:], phase: Phase = .archive, settled: [SettledSegment] = [],
+    events: UInt64 = 0, epochs: UInt64 = 0, isFresh: Bool = true
+  ) {
+    self.frontier = frontier
+    self.phase = phase
+    self.settled = settled
+    self.events = events
+    self.epochs = epochs
+    self.isFresh = isFresh
+  }
+}
+
+/// One consistent cut: every change below one frontier, and that frontier, for one transaction.
+public struct EpochCommit: Sendable {
+  public struct Function: Sendable {
+    public var name: String
+    public var changes: [RowSet]
+    /// Partitions that moved, with their next position.
+    public var frontier: [Partition: Position]
+    public var settled: [SettledSegment]
+    /// Events settled in this epoch.
+    public var events: UInt64
+
+    public init(
+      name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment], events: UInt64
+    ) {
+      self.name = name
+      self.changes = changes
+      self.frontier = frontier
+      self.settled = settled
+      self.events = events
+    }
+  }
+
+  public var functions: [Function]
+  public init(functions: [Function]) { self.functions = functions }
+}
+
+/// How a commit ended.
+public enum CommitOutcome: Sendable, Equatable {
+  case committed(rows: UInt64)
+  /// Another run took the function over; nothing of this epoch was written.
+  case fenced(function: String, by: String)
+  /// The answer was lost: read the checkpoint again before anything else.
+  case unknown
+}
+
+/// What a store can promise.
+public enum StoreCapability: Sendable {
+  /// All of an epoch is in one transaction.
+  case atomicEpoch
+  /// Rows are written one by one, each idempotent by its journal.
+  case idempotentRows
+}
+
+/// The database written to. Owns the transaction, the checkpoint and the fence.
+public protocol Store: AnyObject, Sendable {
+  var name: String { get }
+  var capability: StoreCapability { get }
+
+  /// Makes the tables where they are missing, takes the fence of every function and returns their checkpoints in the
+  /// same order. Refuses a function whose version or tables changed. `refresh` empties them first.
+  func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint]
+  /// Writes one epoch, whole or not at all.
+  func commit(_ epoch: EpochCommit) throws -> CommitOutcome
+  /// Gives each key's rows to `rows`, from the last committed epoch. Called from lanes; may wait.
+  func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws
+  func close() throws
+}
