@@ -19,6 +19,9 @@ let package = Package(
     .library(name: "Replay", targets: ["Replay"]),
     .library(name: "ReplayTesting", targets: ["ReplayTesting"]),
     .executable(name: "replay", targets: ["ReplayTool"]),
+    // The rooms one by one, for the benchmarks.
+    .library(
+      name: "ReplayRooms", targets: ["ReplayCore", "ReplayDecode", "ReplayArchive", "ReplaySQLite", "RetailProjections"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -50,6 +53,7 @@ let package = Package(
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
     .executableTarget(
       name: "ReplayTool", dependencies: ["Replay", "RetailProjections"], swiftSettings: strict),
+    tests("ReplayArchiveTests", imports: ["ReplayCore", "ReplayArchive"]),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -65,6 +65,14 @@
       try body(Text(start: bytes.baseAddress.unsafelyUnwrapped, count: textCount))
     }
   }
+
+  /// The text of the text cell at `cell`, not copied: valid while the cell stays there and its arena lives. An inline
+  /// text is the twelve bytes behind the length, on the little-endian machines that Swift runs on.
+  @inlinable public static func text(at cell: UnsafePointer<Cell>) -> Text {
+    let count = cell.pointee.textCount
+    return Text(
+      start: count > Cell.inlineLimit ? cell.pointee.longAddress : UnsafeRawPointer(cell) + 4, count: count)
+  }
 }
 
 /// Owns the bytes of long texts. Addresses stay valid as long as the arena lives; it only grows.

@@ -42,12 +42,12 @@ public struct Extraction: Sendable {
 public struct SegmentRange: Sendable {
   /// For each function, the first mark it has not settled.
   public var from: [UInt64]
-  /// Records at or above this mark are left out.
-  public var until: UInt64
+  /// Records from this ordinal on are not looked at.
+  public var untilOrdinal: UInt64
 
-  public init(from: [UInt64], until: UInt64 = .max) {
+  public init(from: [UInt64], untilOrdinal: UInt64 = .max) {
     self.from = from
-    self.until = until
+    self.untilOrdinal = untilOrdinal
   }
 }
 

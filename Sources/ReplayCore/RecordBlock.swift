@@ -29,6 +29,8 @@ public final class RecordBlock {
   public var records: UnsafePointer<Slice>
   /// The record's mark: its number where numbers are explicit, else its ordinal in the segment.
   public var marks: UnsafePointer<UInt64>
+  /// The record's ordinal in the segment, less `firstOrdinal`.
+  public var ordinals: UnsafePointer<UInt32>
   /// One bit a function: set where the function's conditions and frontier let the record through.
   public var masks: UnsafePointer<UInt32>
   /// Records that at least one function wants.
@@ -37,12 +39,14 @@ public final class RecordBlock {
   /// All records in the block, wanted or not; the first one's ordinal in the segment.
   public var scanned = 0
   public var firstOrdinal: UInt64 = 0
-  /// Records dropped because they lie below every function's frontier or at or above the bound.
-  public var outside = 0
+  /// For each function, the scanned records that it had settled before.
+  public var below: [UInt64] = []
   /// Records dropped as duplicates, where that is allowed.
-  public var duplicates = 0
+  public var duplicates: UInt64 = 0
   /// True where every byte of every record so far lies in a frame whose checksum was verified.
   public var isProven = false
+  /// True where the segment's own numbers, so far, rise by one each: a place to stop at in the middle of a segment.
+  public var isRegular = true
   /// The successor of the last record's mark; the segment's progress.
   public var nextMark: UInt64 = 0
   /// Compressed bytes taken from the segment so far.
@@ -60,6 +64,7 @@ public final class RecordBlock {
     fields = nothing.assumingMemoryBound(to: Slice.self)
     records = nothing.assumingMemoryBound(to: Slice.self)
     marks = nothing.assumingMemoryBound(to: UInt64.self)
+    ordinals = nothing.assumingMemoryBound(to: UInt32.self)
     masks = nothing.assumingMemoryBound(to: UInt32.self)
     cursor = .allocate(capacity: 1)
     cursor.initialize(to: 0)
@@ -72,5 +77,21 @@ public final class RecordBlock {
   /// The bytes of a slice, without the quotes where it is a string.
   @inlinable public func text(_ slice: Slice) -> Text {
     Text(start: UnsafeRawPointer(bytes) + Int(slice.offset), count: slice.count)
+  }
+}
+
+extension RecordBlock {
+  /// For each function, how many of the block's records are for it.
+  public func wanted(functions: Int) -> [UInt64] {
+    if functions == 1 { return [UInt64(count)] }
+    var wanted = Array(repeating: UInt64(0), count: functions)
+    for record in 0..<count {
+      var bits = masks[record]
+      while bits != 0 {
+        wanted[bits.trailingZeroBitCount] += 1
+        bits &= bits - 1
+      }
+    }
+    return wanted
   }
 }

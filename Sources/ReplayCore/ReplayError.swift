@@ -29,9 +29,18 @@ public struct ReplayError: Error, Sendable {
   /// What was and was not committed; filled in by whoever knows.
   public var effect: String?
   public var next: String?
-  /// Where in the archive; nil where the error is not about one place.
-  public var partition: Partition?
-  public var position: Position?
+  /// The record it is about; nil where the error is not about one record.
+  public var place: Place?
+
+  /// A record's place: everything before it in its segment is good.
+  public struct Place: Sendable, Hashable {
+    public let segment: String
+    public let ordinal: UInt64
+    public init(segment: String, ordinal: UInt64) {
+      self.segment = segment
+      self.ordinal = ordinal
+    }
+  }
 
   public init(
     _ code: Code, _ summary: String, details: [String] = [], effect: String? = nil, next: String? = nil
@@ -43,11 +52,10 @@ public struct ReplayError: Error, Sendable {
     self.next = next
   }
 
-  /// The same error, known to be at this place.
-  public func at(_ partition: Partition, _ position: Position) -> ReplayError {
+  /// The same error, known to be about this record.
+  public func at(_ segment: Segment, ordinal: UInt64) -> ReplayError {
     var error = self
-    error.partition = partition
-    error.position = position
+    error.place = Place(segment: segment.name, ordinal: ordinal)
     return error
   }
 }

@@ -6,6 +6,8 @@
 public final class RowSet: @unchecked Sendable {
   public let schema: TableSchema
   public let count: Int
+  /// Cells a row. Kept, because `schema.columns` makes an array.
+  private let width: Int
   private let cells: UnsafeMutablePointer<Cell>
   private let arenas: [Arena]
   /// Keys of rows to delete before the rows are written, in no order; each has one cell a key column.
@@ -16,7 +18,7 @@ public final class RowSet: @unchecked Sendable {
     self.schema = schema
     self.count = count
     self.arenas = arenas
-    let width = schema.columns.count
+    width = schema.columns.count
     cells = .allocate(capacity: max(1, count * width))
     let types = schema.keys.map(\.type.isText)
     var order = ContiguousArray(0..<UInt32(count))
@@ -32,6 +34,7 @@ public final class RowSet: @unchecked Sendable {
   init(schema: TableSchema, sorted cells: UnsafeMutablePointer<Cell>, count: Int, arenas: [Arena]) {
     self.schema = schema
     self.count = count
+    width = schema.columns.count
     self.cells = cells
     self.arenas = arenas
   }
@@ -41,7 +44,6 @@ public final class RowSet: @unchecked Sendable {
   /// The cells of row `index`.
   public subscript(index: Int) -> UnsafeBufferPointer<Cell> {
     precondition(index < count)
-    let width = schema.columns.count
     return UnsafeBufferPointer(start: cells + index * width, count: width)
   }
 

@@ -25,6 +25,12 @@ public struct FunctionIdentity: Sendable, Hashable {
 public struct KeyRange: Sendable, Hashable {
   public let first: UInt64
   public let last: UInt64
+
+  public init(first: UInt64, last: UInt64) {
+    self.first = first
+    self.last = last
+  }
+
   public static let all = KeyRange(first: 0, last: .max)
 }
 

@@ -35,18 +35,23 @@
 }
 
 extension Day: CustomStringConvertible {
-  /// `2026-01-31`. The civil calendar by Howard Hinnant's `civil_from_days`.
+  /// `2026-01-31`
   public var description: String {
+    let (year, month, day) = civil
+    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+  }
+
+  /// Year, month (1…12) and day of the month, by Howard Hinnant's `civil_from_days`.
+  @inlinable public var civil: (year: Int64, month: Int64, day: Int64) {
     let shifted = number + 719_468
     let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
     let dayOfEra = shifted - era * 146_097
     let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
     let shiftedMonth = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
     let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
     let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+    return (year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
   }
 
   /// The day of a civil date, by Howard Hinnant's `days_from_civil`; the month is 1…12.

@@ -1,0 +1,103 @@
+import ReplayCore
+
+/// Compares an archive with what an earlier run settled of it. Pure but for `digest`.
+public enum ArchiveContinuity {
+  /// What a resumed run reads.
+  public struct Outcome: Sendable {
+    /// The plan without the late segments.
+    public var plan: ArchivePlan
+    /// Segments that lie before what was settled, left out because `allowLate` says so; to be counted.
+    public var late: [Segment]
+    /// Settled segments whose version differed and whose bytes were read again and found the same.
+    public var proved: Int
+  }
+
+  /// Every settled segment must still be there: same size, and same version or else the same digest. A segment that
+  /// was not settled and begins before the settled ones end, or lies wholly before the frontier, is late: an error
+  /// unless `allowLate`. Segments after the end are new and fine. `digest` reads a segment's bytes (CRC-64); its
+  /// errors pass.
+  ///
+  /// `frontier` is that of a function whose phase is the archive. For one that is live pass none: its positions lie
+  /// beyond the archive's end, and segments written since hold what it has already seen.
+  @discardableResult
+  public static func verify(
+    plan: ArchivePlan, settled: [SettledSegment], frontier: [Partition: Position],
+    digest: (Segment) throws -> UInt64, allowLate: Bool
+  ) throws -> Outcome {
+    var segments: [String: Segment] = [:]
+    for segment in plan.partitions.flatMap(\.segments) { segments[segment.name] = segment }
+    var proved = 0
+    for known in settled {
+      guard let segment = segments[known.entry.name] else { throw vanished(known) }
+      proved += try same(known, segment, digest) ? 0 : 1
+    }
+    let byPartition = Dictionary(grouping: settled, by: \.partition)
+    var outcome = Outcome(plan: plan, late: [], proved: proved)
+    for (index, partition) in plan.partitions.enumerated() {
+      let past = PartitionPast(
+        plan: partition, settled: byPartition[partition.partition] ?? [], frontier: frontier[partition.partition])
+      let late = past.late
+      if !allowLate, !late.isEmpty { throw behind(late, past) }
+      outcome.late += late
+      outcome.plan.partitions[index] = try past.rest(without: Set(late.map(\.name)))
+    }
+    for partition in frontier.keys.sorted() where !plan.partitions.contains(where: { $0.partition == partition }) {
+      if partition.side == .archive, let next = frontier[partition], next > .zero { throw lost(partition, next) }
+    }
+    return outcome
+  }
+
+  /// True where size and version are the same, false where the digest had to prove it.
+  private static func same(
+    _ known: SettledSegment, _ segment: Segment, _ digest: (Segment) throws -> UInt64
+  ) throws -> Bool {
+    if known.partition != segment.partition {
+      throw changed(known, "partition", "\(known.partition)", "\(segment.partition)")
+    }
+    if known.entry.size != segment.entry.size {
+      throw changed(known, "size", "\(known.entry.size) bytes", "\(segment.entry.size) bytes")
+    }
+    if known.entry.version == segment.entry.version { return true }
+    let found = try digest(segment)
+    guard found == known.digest else {
+      throw changed(known, "digest", String(known.digest, radix: 16), String(found, radix: 16))
+    }
+    return false
+  }
+
+  private static func vanished(_ known: SettledSegment) -> ReplayError {
+    ReplayError(
+      .data, "a segment that was already replayed is no longer in the archive: \(shown(known.entry.name))",
+      details: [
+        "partition \(shown(known.partition.description)), up to position \(known.end)",
+        "it had:  \(known.entry.size) bytes, version \(known.entry.version)", "found:   nothing",
+      ],
+      next: "put it back, or start anew with --refresh")
+  }
+
+  private static func changed(_ known: SettledSegment, _ what: String, _ before: String, _ now: String) -> ReplayError {
+    ReplayError(
+      .data, "a segment that was already replayed has changed: \(shown(known.entry.name))",
+      details: [
+        "partition \(shown(known.partition.description)), up to position \(known.end)",
+        "\(what) when replayed: \(before)", "\(what) now:           \(now)",
+      ],
+      next: "put the old file back, or start anew with --refresh")
+  }
+
+  private static func behind(_ late: [Segment], _ past: PartitionPast) -> ReplayError {
+    let next = past.frontier ?? .zero
+    return ReplayError(
+      .data, "\(counted(late.count, "late file")) behind what was already replayed",
+      details: ["partition \(shown(past.plan.partition.description)), replayed up to position \(next)"]
+        + firstFive(late.map(\.name)),
+      next: "start anew with --refresh to replay them in order, or leave them out with --allow-late")
+  }
+
+  private static func lost(_ partition: Partition, _ next: Position) -> ReplayError {
+    ReplayError(
+      .data, "the archive no longer has the partition \(shown(partition.description))",
+      details: ["replayed up to position \(next)"],
+      next: "put its segments back, or name the same --layout as before")
+  }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import ReplayCore
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Every flag has an environment variable: `--commit-interval` is `REPLAY_COMMIT_INTERVAL`. The command line wins.
+enum Environment {
+  /// Names that the tool itself uses for other things.
+  private static let prefix = "REPLAY_"
+
+  /// The command line with what the environment adds, as far as the verb knows the flag.
+  static func arguments(_ given: [String]) -> [String] {
+    let set = variables()
+    guard !set.isEmpty else { return given }
+    let verb = Verb(given)
+    var added: [String] = []
+    for (name, value) in set.sorted(by: { $0.key < $1.key }) {
+      let flag = "--" + name.lowercased().map { $0 == "_" ? "-" : $0 }.map(String.init).joined()
+      guard let option = verb.options[flag], !given.contains(where: { $0 == flag || $0.hasPrefix(flag + "=") }) else {
+        continue
+      }
+      switch option {
+      case .value: added += [flag, value]
+      case .flag: if ["1", "true", "yes"].contains(value.lowercased()) { added.append(flag) }
+      case .repeated: for part in value.split(separator: ",") { added += [flag, String(part)] }
+      }
+    }
+    return given + added
+  }
+
+  private static func variables() -> [String: String] {
+    var found: [String: String] = [:]
+    var entry = environ
+    while let pair = entry.pointee {
+      let text = String(cString: pair)
+      if text.hasPrefix(prefix), let equals = text.firstIndex(of: "=") {
+        let name = text[text.index(text.startIndex, offsetBy: prefix.count)..<equals]
+        found[String(name)] = String(text[text.index(after: equals)...])
+      }
+      entry += 1
+    }
+    return found
+  }
+}
+
+/// The verb that a command line names, with the flags that it takes: read from the commands themselves.
+struct Verb {
+  enum Kind { case value, flag, repeated }
+  let options: [String: Kind]
+
+  init(_ arguments: [String]) {
+    let command = Root.configuration.subcommands.first { arguments.first == $0._commandName } ?? Run.self
+    options = Verb.options(in: command.helpMessage(columns: 2000))
+  }
+
+  /// Flags as the help text lists them: `--name <value>` takes a value, `--name <value> ...` several.
+  private static func options(in help: String) -> [String: Kind] {
+    var options: [String: Kind] = [:]
+    for line in help.split(separator: "\n") where line.hasPrefix("  -") {
+      let words = line.split(separator: " ")
+      for (place, word) in words.enumerated() {
+        guard word.hasPrefix("--") else { if word.hasPrefix("-") || word.hasPrefix("/") { continue } else { break } }
+        let next = place + 1 < words.count ? words[place + 1] : ""
+        let takesValue = next.hasPrefix("<")
+        let isRepeated = place + 2 < words.count && words[place + 2] == "..."
+        let name = String(word.drop { $0 == "," })
+        options[name] = takesValue ? (isRepeated || name == "--function" ? .repeated : .value) : .flag
+        break
+      }
+    }
+    return options
+  }
+}

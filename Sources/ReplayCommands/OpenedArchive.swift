@@ -1,0 +1,115 @@
+import ReplayArchive
+import ReplayCore
+import ReplayDecode
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// An archive that was listed, recognised and planned.
+struct OpenedArchive {
+  let source: DirectorySource
+  let layout: DetectedLayout
+  var plan: ArchivePlan
+  let ignored: [IgnoredReason: Int]
+  let codecs: [String]
+
+  init(_ options: ArchiveOptions) throws {
+    source = DirectorySource(try OpenedArchive.location(options), followSymlinks: options.followSymlinks)
+    let listing = try source.scan()
+    ignored = listing.ignored
+    let (source, limits) = (source, options.limits)
+    var codecs: [String] = []
+    layout = try LayoutDetector.detect(entries: listing.entries, options: try options.layoutOptions) { entry in
+      guard let first = try FirstRecord.read(entry, in: source, framing: options.format, limits: limits) else {
+        return nil
+      }
+      codecs = first.codecs.map(\.rawValue)
+      return RecordSample(
+        members: first.members, nested: first.nested, isObject: first.isObject, framing: first.framing,
+        beginning: first.beginning)
+    }
+    self.codecs = codecs
+    plan = try ArchivePlanner.plan(listing.entries, layout: layout)
+  }
+
+  private static func location(_ options: ArchiveOptions) throws -> ArchiveLocation {
+    if let archive = options.archive { return try ArchiveLocation.find(archive) }
+    let from = options.filesFrom ?? "-"
+    return .list(try lines(of: from), root: ".")
+  }
+
+  /// The lines of a file; `-` is standard input.
+  static func lines(of path: String) throws -> [String] {
+    let descriptor = path == "-" ? 0 : open(path, O_RDONLY)
+    guard descriptor >= 0 else {
+      throw ReplayError(.missing, "cannot read the list of files: \(path)", details: [String(cString: strerror(errno))])
+    }
+    defer { if descriptor != 0 { close(descriptor) } }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = read(descriptor, &buffer, buffer.count)
+      guard count >= 0 else {
+        throw ReplayError(.missing, "cannot read the list of files: \(path)", details: [String(cString: strerror(errno))])
+      }
+      if count == 0 { break }
+      bytes += buffer[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+  }
+
+  func chain(_ options: ChainOptions) -> ArchiveChain {
+    ArchiveChain(plan: plan, layout: layout.layout, positions: options.positions, allow: options.allowed)
+  }
+
+  func decoder(
+    _ reads: [Reads], needsKey: Bool, _ options: ArchiveOptions, _ chain: ChainOptions
+  ) -> ArchiveDecoder {
+    ArchiveDecoder(
+      Extraction(reads, anatomy: plan.anatomy, needsKey: needsKey), framing: options.format, limits: options.limits,
+      dropDuplicates: chain.allowDuplicates)
+  }
+
+  /// CRC-64 of a segment's compressed bytes, read anew.
+  func digest(of segment: Segment) throws -> UInt64 {
+    let reader = try source.open(segment.entry)
+    var digest = Digest()
+    while true {
+      let bytes = try reader.next()
+      if bytes.isEmpty { return digest.value }
+      digest.add(bytes)
+    }
+  }
+
+  /// Lines for a person: what was found and how.
+  var description: [String] {
+    let codec = codecs.isEmpty ? "not compressed" : codecs.joined(separator: " in ")
+    let framing = layout.framing.map { ", \($0.rawValue)" } ?? ""
+    var lines = [
+      "archive   \(source.name): \(Words.plural(plan.segmentCount, "segment")), "
+        + "\(Words.plural(plan.partitions.count, "partition")), \(Words.bytes(plan.bytes)) \(codec)\(framing)"
+    ]
+    lines += layout.evidence.enumerated().map { ($0 == 0 ? "layout    " : "          ") + $1 }
+    lines.append("          " + layout.orderStrength.sentence)
+    lines.append("          " + layout.endStrength.sentence)
+    for (reason, count) in ignored.sorted(by: { "\($0.key)" < "\($1.key)" }) where count > 0 {
+      lines.append("          left out: \(Words.plural(count, "file")) (\(reason.rawValue))")
+    }
+    return lines
+  }
+}
+
+extension ArchiveOptions {
+  var layoutOptions: LayoutOptions {
+    get throws {
+      LayoutOptions(
+        layout: layout, pattern: try segmentPattern.map { try NamePattern($0) },
+        overrides: AnatomyOverrides(key: key, type: type, time: time, position: position, id: id))
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import ReplayCore
+import ReplayEngine
+import ReplaySQLite
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Which functions, into which store.
+struct FunctionOptions: ParsableArguments {
+  @Option(name: [.long], help: "The function's name; repeat it for several in one read.")
+  var function: [String] = []
+
+  func validate() throws {
+    if function.isEmpty { throw ValidationError("Give a function with --function.") }
+    if function.count > 32 { throw ValidationError("At most 32 functions share one read.") }
+    if Set(function).count < function.count { throw ValidationError("A function is named twice.") }
+  }
+
+  var projections: [any Projection] {
+    get throws { try function.map { try FunctionShelf.named($0) } }
+  }
+}
+
+struct StoreOptions: ParsableArguments {
+  @Option(help: "The database: a path, or sqlite:PATH.")
+  var store: String
+  @Option(help: "How long to wait for a lock that another process holds, in seconds.")
+  var lockTimeout = 10
+
+  /// The SQLite file's path.
+  static func path(_ store: String) throws -> String {
+    if store.hasPrefix("sqlite:") { return String(store.dropFirst("sqlite:".count)) }
+    if let scheme = store.split(separator: ":").first, store.dropFirst(scheme.count).hasPrefix("://") {
+      throw ReplayError(.usage, "this build has no store for \(scheme)", next: "give a path, or sqlite:PATH")
+    }
+    return store
+  }
+
+  func open() throws -> SQLiteStore {
+    SQLiteStore(
+      path: try StoreOptions.path(store),
+      options: SQLiteStore.Options(busyTimeoutMilliseconds: Int32(clamping: lockTimeout * 1000)))
+  }
+}
+
+struct WorkOptions: ParsableArguments {
+  @Option(help: "Parallel lines of work (default: the number of processors).")
+  var lanes: Int?
+  @Option(help: "Seconds between commits, at most.")
+  var commitInterval = 10.0
+  @Option(help: "Memory of open changes that makes a commit due, in bytes.")
+  var commitBytes = 192 << 20
+  @Option(help: "Events after which a commit is due.")
+  var commitEvents: UInt64?
+  @Option(help: "Memory for rows of keyed tables between commits, in bytes.")
+  var maxStateBytes = 1 << 30
+
+  func validate() throws {
+    if let lanes, !(1...256).contains(lanes) { throw ValidationError("--lanes must be from 1 to 256.") }
+    if commitInterval <= 0 { throw ValidationError("--commit-interval must be above 0.") }
+    if commitBytes < 1 || maxStateBytes < 1 || commitEvents == 0 { throw ValidationError("A limit must be above 0.") }
+  }
+
+  var options: RunOptions {
+    var options = RunOptions(now: Clock.milliseconds)
+    options.lanes = lanes ?? Clock.processors
+    options.commitMilliseconds = Int64(commitInterval * 1000)
+    options.commitBytes = commitBytes
+    options.commitEvents = commitEvents ?? .max
+    options.maxStateBytes = maxStateBytes
+    return options
+  }
+}
+
+enum Clock {
+  /// Milliseconds on a clock that never goes back.
+  static let milliseconds: @Sendable () -> Int64 = {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
+  static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+
+  /// Peak memory of this process, in bytes.
+  static var peakMemory: UInt64 {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return UInt64(usage.ru_maxrss) * 1024
+  }
+}

@@ -1,0 +1,103 @@
+import ReplayCore
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// The two streams: data on standard output, words for people on standard error.
+final class Console: Sendable {
+  static let shared = Console()
+
+  private struct Settings {
+    var quiet = false
+    var verbose = false
+    var json = false
+    var progress: ProgressStyle = .auto
+    var colours = false
+    var barIsShown = false
+  }
+
+  private let settings = Mutex(Settings())
+
+  func configure(_ options: OutputOptions) {
+    let isTerminal = isatty(2) == 1 && Console.variable("TERM") != "dumb"
+    settings.withLock { settings in
+      settings.quiet = options.quiet
+      settings.verbose = options.verbose
+      settings.json = options.json || options.progress == .json
+      settings.colours = isTerminal && !options.noColor && (Console.variable("NO_COLOR") ?? "").isEmpty
+      settings.progress = options.progress == .auto ? (isTerminal ? .bar : .log) : options.progress
+      if options.quiet { settings.progress = .none }
+    }
+  }
+
+  static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+  var isJSON: Bool { settings.withLock { $0.json } }
+  var isVerbose: Bool { settings.withLock { $0.verbose } }
+  var progress: ProgressStyle { settings.withLock { $0.progress } }
+
+  /// A line for people.
+  func say(_ line: String) {
+    if settings.withLock({ $0.quiet }) { return }
+    clearBar()
+    put(line + "\n", to: 2)
+  }
+
+  /// A line for people who asked for more.
+  func detail(_ line: String) { if isVerbose { say(line) } }
+
+  /// Data.
+  func data(_ line: String) { put(line + "\n", to: 1) }
+
+  /// One JSON line on standard output, where JSON was asked for.
+  func event(_ type: String, _ members: [(String, JSONText)]) {
+    guard isJSON else { return }
+    data(JSONText.object([("message_type", .string(type))] + members).text)
+  }
+
+  /// Draws the bar anew on a terminal's last line.
+  func bar(_ line: String) {
+    settings.withLock { $0.barIsShown = true }
+    put("\r\u{1b}[K" + line, to: 2)
+  }
+
+  func clearBar() {
+    let shown = settings.withLock { settings in
+      defer { settings.barIsShown = false }
+      return settings.barIsShown
+    }
+    if shown { put("\r\u{1b}[K", to: 2) }
+  }
+
+  func fail(_ error: ReplayError) {
+    clearBar()
+    let lines = error.description.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    let first = settings.withLock { $0.colours } ? "\u{1b}[31m\(lines[0])\u{1b}[0m" : lines[0]
+    put(([first] + lines.dropFirst()).joined(separator: "\n") + "\n", to: 2)
+    event(
+      "exit_error",
+      [
+        ("code", .number(error.code.rawValue)), ("message", .string(error.summary)),
+        ("details", .array(error.details.map { .string($0) })), ("effect", .optional(error.effect)),
+        ("next", .optional(error.next)),
+      ])
+  }
+
+  private func put(_ text: String, to descriptor: Int32) {
+    var text = text
+    text.withUTF8 { bytes in
+      var written = 0
+      while written < bytes.count, let base = bytes.baseAddress {
+        let count = write(descriptor, base + written, bytes.count - written)
+        if count <= 0 { return }
+        written += count
+      }
+    }
+  }
+}

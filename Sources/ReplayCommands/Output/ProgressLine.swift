@@ -1,0 +1,62 @@
+import ReplayEngine
+import Synchronization
+
+/// Turns the engine's progress into a bar, log lines or JSON, each at its own pace. The denominator is compressed
+/// bytes: the only one that is known before the start.
+final class ProgressLine: Sendable {
+  private struct State {
+    var lastMilliseconds: Int64
+    var lastEvents: UInt64 = 0
+  }
+
+  private let state: Mutex<State>
+  private let began: Int64
+  private let totalBytes: UInt64
+  private let name: String
+
+  init(_ name: String, totalBytes: UInt64) {
+    self.name = name
+    self.totalBytes = max(1, totalBytes)
+    began = Clock.milliseconds()
+    state = Mutex(State(lastMilliseconds: began))
+  }
+
+  func show(_ progress: Progress) {
+    let now = Clock.milliseconds()
+    let style = Console.shared.progress
+    let pace: Int64 = style == .bar ? 100 : (style == .json ? 1_000 : 10_000)
+    let rate = state.withLock { state -> UInt64? in
+      let passed = now - state.lastMilliseconds
+      guard passed >= pace else { return nil }
+      defer {
+        state.lastMilliseconds = now
+        state.lastEvents = progress.events
+      }
+      return (progress.events - state.lastEvents) * 1000 / UInt64(max(1, passed))
+    }
+    guard let rate, style != .none else { return }
+    let share = min(1, Double(progress.bytes) / Double(totalBytes))
+    let elapsed = now - began
+    let left = share > 0.001 ? Int64(Double(elapsed) * (1 - share) / share) : nil
+    switch style {
+    case .json:
+      Console.shared.event(
+        "status",
+        [
+          ("milliseconds", .number(elapsed)), ("bytes_done", .number(progress.bytes)),
+          ("bytes_total", .number(totalBytes)), ("events", .number(progress.events)),
+          ("events_per_second", .number(rate)), ("eta_milliseconds", left.map { .number($0) } ?? .null),
+        ])
+    case .bar: Console.shared.bar(line(progress, share, rate, left))
+    default: Console.shared.say("replay: " + line(progress, share, rate, left))
+    }
+  }
+
+  private func line(_ progress: Progress, _ share: Double, _ rate: UInt64, _ left: Int64?) -> String {
+    let filled = Int(share * 20)
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
+    let eta = left.map { "ETA " + Words.seconds($0) } ?? "ETA …"
+    return "\(name)  \(bar)  \(Words.fixed(share * 100, 1))%  \(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  "
+      + "\(Words.rate(rate, milliseconds: 1000))  \(eta)"
+  }
+}

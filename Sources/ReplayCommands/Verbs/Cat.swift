@@ -1,0 +1,2 @@
+import ArgumentParser
+struct Cat: ParsableCommand { func run() throws {} }

@@ -1,0 +1,2 @@
+import ArgumentParser
+struct Init: ParsableCommand { func run() throws {} }

@@ -1,0 +1,2 @@
+import ArgumentParser
+struct Plan: ParsableCommand { func run() throws {} }

@@ -1,0 +1,108 @@
+import ArgumentParser
+import ReplayArchive
+import ReplayCore
+import ReplayDecode
+import ReplayEngine
+
+struct Run: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run functions over an archive into a store. The same command resumes, and takes in new files.")
+
+  @OptionGroup(title: "Archive") var archive: ArchiveOptions
+  @OptionGroup(title: "Function") var functions: FunctionOptions
+  @OptionGroup(title: "Store") var store: StoreOptions
+  @Flag(help: "Empty the functions' tables and start over.")
+  var fullRefresh = false
+  @Option(help: "Write the run's account as JSON to this file.")
+  var report: String?
+  @OptionGroup(title: "Chain") var chain: ChainOptions
+  @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func run() throws {
+    output.apply()
+    try Replaying(self, archive: try OpenedArchive(archive)).run()
+  }
+}
+
+/// One run of the verb, from the opened archive to the exit code.
+struct Replaying {
+  let command: Run
+  var archive: OpenedArchive
+
+  init(_ command: Run, archive: OpenedArchive) {
+    self.command = command
+    self.archive = archive
+  }
+
+  func run() throws {
+    let projections = try command.functions.projections
+    archive.description.forEach { Console.shared.detail($0) }
+    if archive.layout.orderStrength != .exact { Console.shared.say("replay: \(archive.layout.orderStrength.sentence)") }
+    let store = try command.store.open()
+    let checkpoints = try store.open(
+      projections.map { FunctionIdentity($0) }, range: .all, refresh: command.fullRefresh)
+    let resumed = try resume(checkpoints)
+    let summary = try replay(projections, store, checkpoints, resumed)
+    try store.close()
+    try end(summary)
+  }
+
+  /// What is left to read, once the archive was found to be the one that was settled.
+  private func resume(_ checkpoints: [Checkpoint]) throws -> (plan: ArchivePlan, late: [Segment]) {
+    var plan = archive.plan
+    var late: [Segment] = []
+    for checkpoint in checkpoints {
+      let checked = try ArchiveContinuity.verify(
+        plan: plan, settled: checkpoint.settled, frontier: checkpoint.frontier, digest: archive.digest,
+        allowLate: command.chain.allowLate)
+      plan = checked.plan
+      late += checked.late
+    }
+    return (plan, late)
+  }
+
+  private func replay(
+    _ projections: [any Projection], _ store: any Store, _ checkpoints: [Checkpoint],
+    _ resumed: (plan: ArchivePlan, late: [Segment])
+  ) throws -> Summary {
+    let settled = Set(checkpoints.first?.settled.map(\.entry.name) ?? [])
+    let before = checkpoints.map(\.events).min() ?? 0
+    let left = resumed.plan.partitions.flatMap(\.segments).filter { !settled.contains($0.name) }
+    let progress = ProgressLine(
+      projections.map(\.name).joined(separator: " + "), totalBytes: left.reduce(0) { $0 + $1.entry.size })
+    if before > 0 {
+      Console.shared.say("replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
+    }
+    let decoder = archive.decoder(
+      projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
+    let setup = RunSetup(
+      projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
+      decoder: decoder, store: store, rule: archive.chain(command.chain), options: command.work.options,
+      stop: Signals.stop
+    ) { event in
+      if case .progress(let now) = event { progress.show(now) }
+    }
+    let report = try ReplayRun(setup, checkpoints: checkpoints).run()
+    return Summary(report: report, store: store.name, late: resumed.late, command: CommandLine.arguments)
+  }
+
+  /// Says what was done, and ends with the exit code that says it too.
+  private func end(_ summary: Summary) throws {
+    if summary.report.outcome == .alreadyDone {
+      Console.shared.say("replay: nothing to do: every event of the archive is settled in \(summary.store)")
+    } else {
+      summary.lines.forEach { Console.shared.say("replay: \($0)") }
+    }
+    Console.shared.event("summary", summary.json)
+    if let path = command.report { try OutputFile.write(JSONText.object(summary.json).text + "\n", to: path) }
+    guard summary.report.functions.allSatisfy({ $0.books.allSatisfy(\.books.balance) }) else {
+      throw ReplayError(.unexpected, "the books do not balance", next: "please report this, with the account above")
+    }
+    if summary.report.outcome == .stopped {
+      Console.shared.say("replay: run the same command to go on")
+      throw ExitCode(128 + Signals.signal)
+    }
+    if summary.isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
+  }
+}

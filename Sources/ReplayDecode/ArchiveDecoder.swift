@@ -1,0 +1,34 @@
+import CDecode
+import ReplayCore
+
+/// The `Decoder` for archives of JSON in gzip, zstd or plain files.
+public struct ArchiveDecoder: Decoder {
+  public let extraction: Extraction
+  public let framing: Framing?
+  public let limits: DecodeLimits
+  public let dropDuplicates: Bool
+
+  /// `framing` nil: each file's content decides.
+  public init(
+    _ extraction: Extraction, framing: Framing? = nil, limits: DecodeLimits = DecodeLimits(),
+    dropDuplicates: Bool = false
+  ) {
+    self.extraction = extraction
+    self.framing = framing
+    self.limits = limits
+    self.dropDuplicates = dropDuplicates
+  }
+
+  public func open(_ segment: Segment, in source: any SegmentSource, range: SegmentRange) throws
+    -> any SegmentDecoder
+  {
+    try SegmentBlocks(
+      segment, in: source, range: range, extractor: Extractor(extraction, dropDuplicates: dropDuplicates),
+      framing: framing, limits: limits)
+  }
+
+  public func makeBlock(for segment: Segment) -> RecordBlock { RecordBlock(segment: segment) }
+
+  /// The JSON kernel that this processor got.
+  public static var kernel: String { String(cString: replay_kernel()) }
+}

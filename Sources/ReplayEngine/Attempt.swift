@@ -1,0 +1,220 @@
+import ReplayCore
+
+/// One pass over what is left of the archive: workers read, lanes apply, the coordinator cuts. Ends when all is
+/// committed, when asked to stop, or with the first error; then nothing of the open epoch is kept.
+final class Attempt: @unchecked Sendable {
+  // `@unchecked Sendable`: shared state is in the monitor; a lane is touched by the worker that holds its task, or by
+  // the coordinator while all stand.
+
+  let setup: RunSetup
+  let floor: Monitor<Floor>
+  let committer: Committer
+  private let lanes: [Lane]
+  private let router: Router?
+  private let workers: Int
+  private let frontiers: [[Partition: Position]]
+
+  init(
+    _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], frontiers: [[Partition: Position]],
+    isFresh: [Bool], bound: ReadBound?
+  ) {
+    self.setup = setup
+    self.committer = committer
+    self.frontiers = frontiers
+    workers = setup.mode.workers(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
+    let laneCount = setup.mode.lanes(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
+    lanes = (0..<laneCount).map { _ in
+      Lane(setup.projections, setup.extraction, store: setup.store, isFresh: isFresh)
+    }
+    let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
+    let schedule = ReadSchedule(setup.plan.partitions, done: done, ends: ends, order: order, bound: bound)
+    let ledger = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
+    floor = Monitor(Floor(schedule, ledger: ledger, workers: workers, lanes: laneCount))
+    router =
+      setup.mode == .routed
+      ? Router(lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn) : nil
+  }
+
+  /// True: all is committed. False: asked to stop.
+  func run() throws -> Bool {
+    let threads = (0..<workers).map { worker in
+      NamedThread("replay-read-\(worker)") { [self] in work(worker) }
+    }
+    defer {
+      floor.change { $0.abandoned = true }
+      router?.close()
+      threads.forEach { $0.join() }
+    }
+    return try coordinate()
+  }
+
+  // MARK: Workers
+
+  private enum Step {
+    case read(ReadTask, ticket: Int)
+    case leave
+  }
+
+  private func work(_ worker: Int) {
+    do {
+      while case .read(let task, let ticket) = nextStep() {
+        guard try read(task, ticket, worker) else { return }
+      }
+    } catch {
+      floor.change { $0.fail(error) }
+    }
+  }
+
+  private func nextStep() -> Step {
+    floor.wait { floor -> Step? in
+      if floor.abandoned { return .leave }
+      if floor.barrier { return nil }
+      if let task = floor.schedule.take() {
+        floor.reading += 1
+        return .read(task, ticket: router?.openTicket(partition: task.partition) ?? 0)
+      }
+      return floor.schedule.isDrained ? .leave : nil
+    }
+  }
+
+  /// Reads one segment; false where the attempt ends meanwhile.
+  private func read(_ task: ReadTask, _ ticket: Int, _ worker: Int) throws -> Bool {
+    let segment = setup.plan.partitions[task.partition].segments[task.segment]
+    let decoder = try setup.decoder.open(segment, in: setup.source, range: range(of: segment, task))
+    var block = setup.decoder.makeBlock(for: segment)
+    while try decoder.next(block) {
+      let wanted = block.wanted(functions: setup.projections.count)
+      if let router {
+        try router.send(block, ticket: ticket, partition: task.partition)
+      } else {
+        try lane(task, worker).apply(block)
+      }
+      guard account(block, task, worker, wanted) else { return false }
+      if router != nil {
+        block = router?.block { setup.decoder.makeBlock(for: segment) } ?? block
+      }
+    }
+    router?.closeTicket(ticket, partition: task.partition)
+    try floor.change { floor in
+      floor.reading -= 1
+      floor.workerBytes[worker] = 0
+      floor.finishedBytes += segment.entry.size
+      try floor.finish(task, decoder.summary, by: setup.rule)
+    }
+    return true
+  }
+
+  private func lane(_ task: ReadTask, _ worker: Int) -> Lane {
+    lanes[setup.mode == .byPartition ? task.partition : worker]
+  }
+
+  private func range(of segment: Segment, _ task: ReadTask) -> SegmentRange {
+    let from = frontiers.map { $0[segment.partition].map { segment.mark(atOrAfter: $0) } ?? 0 }
+    let bound = floor.quietly { $0.schedule.bound }
+    let bounded = bound.map { $0.partition == task.partition && $0.segment == task.segment } ?? false
+    return SegmentRange(from: from, untilOrdinal: bounded ? bound.unsafelyUnwrapped.ordinal : .max)
+  }
+
+  /// Enters the block into the books and stands where a barrier asks for it. False where the attempt ends.
+  private func account(_ block: RecordBlock, _ task: ReadTask, _ worker: Int, _ wanted: [UInt64]) -> Bool {
+    let bytes = router == nil ? lane(task, worker).byteCount : 0
+    let laneIndex = setup.mode == .byPartition ? task.partition : worker
+    let stands = floor.quietly { floor -> Bool in
+      floor.ledger.enter(block, partition: task.partition, wanted: wanted)
+      floor.openRecords += UInt64(block.scanned)
+      floor.records += UInt64(block.scanned)
+      floor.workerBytes[worker] = block.compressedBytes
+      if router == nil { floor.laneBytes[laneIndex] = bytes }
+      if floor.laneBytes.reduce(0, +) > setup.options.commitBytes || floor.openRecords >= setup.options.commitEvents {
+        floor.barrier = true
+      }
+      guard floor.barrier, block.isProven, block.isRegular, block.nextMark > 0, floor.schedule.mayStop(task)
+      else { return false }
+      floor.schedule.stand(task, at: block.segment.position(mark: block.nextMark - 1).successor)
+      floor.reading -= 1
+      return true
+    }
+    if !stands { return floor.quietly { !$0.abandoned } }
+    floor.change { _ in }  // Wakes the coordinator: one fewer is reading.
+    return floor.wait { floor -> Bool? in
+      if floor.abandoned { return false }
+      if floor.barrier { return nil }
+      floor.reading += 1
+      return true
+    }
+  }
+
+  // MARK: The coordinator
+
+  private func coordinate() throws -> Bool {
+    var epochBegan = setup.options.now()
+    var stopAt: Int64?
+    while true {
+      let isStill = floor.wait(milliseconds: 50) { floor -> Bool? in
+        if floor.failure != nil { return false }
+        if floor.schedule.isDrained, !floor.barrier {
+          floor.barrier = true
+          floor.closing = true
+        }
+        return floor.isStill ? true : nil
+      }
+      if let failure = floor.quietly({ $0.failure }) ?? router?.failure ?? committer.failure { throw failure }
+      let now = setup.options.now()
+      tell()
+      if isStill == true {
+        if try cut() { return stopAt == nil }
+        epochBegan = setup.options.now()
+      } else if stopAt == nil, setup.stop.isStopped {
+        stopAt = now + setup.options.stopMilliseconds
+        floor.change { floor in
+          floor.barrier = true
+          floor.closing = true
+        }
+      } else if let stopAt, now > stopAt {
+        return false
+      } else if now - epochBegan > setup.options.commitMilliseconds {
+        floor.change { $0.barrier = true }
+      }
+    }
+  }
+
+  private func tell() {
+    let (bytes, events) = floor.quietly { ($0.readBytes, $0.records) }
+    setup.observe(.progress(Progress(bytes: bytes, totalBytes: 0, events: events, milliseconds: 0)))
+  }
+
+  /// Takes every lane's changes at one frontier and hands them to the committer. True where it was the last cut.
+  private func cut() throws -> Bool {
+    try router?.drain()
+    let (frontier, ledger, settled, closing, hasWork) = floor.quietly { floor in
+      (floor.schedule.frontier, floor.ledger, floor.settled, floor.closing, floor.openRecords > 0 || !floor.settled.isEmpty)
+    }
+    if hasWork {
+      var perFunction: [[Partition: Position]] = []
+      for own in frontiers {
+        var moved: [Partition: Position] = [:]
+        for (index, position) in frontier.enumerated() {
+          let partition = setup.plan.partitions[index].partition
+          if let position { moved[partition] = max(position, own[partition] ?? position) }
+        }
+        perFunction.append(moved)
+      }
+      try committer.commit(
+        Committer.Cut(
+          lanes: lanes.map { $0.cut() }, names: setup.projections.map(\.name), frontiers: perFunction,
+          settled: setup.projections.map { _ in settled }, ledger: ledger))
+      try trim()
+    }
+    if closing { return true }
+    floor.change { $0.begin(functions: setup.projections.count) }
+    return false
+  }
+
+  /// Keeps the rows of keyed tables within their budget. Rows may be forgotten only once they are in the store.
+  private func trim() throws {
+    let budget = setup.options.maxStateBytes / lanes.count
+    guard lanes.contains(where: { $0.byteCount > budget }) else { return }
+    try committer.settle()
+    lanes.forEach { $0.trim(to: budget) }
+  }
+}

@@ -1,0 +1,58 @@
+import ReplayCore
+
+/// What became of the events that one function read: the five sum to what was read, or the run fails.
+public struct Books: Sendable, Hashable {
+  public var read: UInt64 = 0
+  public var applied: UInt64 = 0
+  /// Left out by the function's own conditions.
+  public var ignored: UInt64 = 0
+  public var duplicate: UInt64 = 0
+  public var parked: UInt64 = 0
+  public var deadLettered: UInt64 = 0
+
+  public init() {}
+
+  public var balance: Bool { read == applied + ignored + duplicate + parked + deadLettered }
+
+  public static func += (a: inout Books, b: Books) {
+    a.read += b.read
+    a.applied += b.applied
+    a.ignored += b.ignored
+    a.duplicate += b.duplicate
+    a.parked += b.parked
+    a.deadLettered += b.deadLettered
+  }
+}
+
+/// One entry for each function and partition.
+struct Ledger {
+  private(set) var entries: [[Books]]
+
+  init(functions: Int, partitions: Int) {
+    entries = Array(repeating: Array(repeating: Books(), count: partitions), count: functions)
+  }
+
+  /// Enters a block: what was scanned, what each function had settled before, what each was given.
+  mutating func enter(_ block: RecordBlock, partition: Int, wanted: [UInt64]) {
+    for function in entries.indices {
+      var books = Books()
+      books.read = UInt64(block.scanned) - block.below[function]
+      books.applied = wanted[function]
+      books.duplicate = block.duplicates
+      books.ignored = books.read - books.applied - books.duplicate
+      entries[function][partition] += books
+    }
+  }
+
+  static func += (a: inout Ledger, b: Ledger) {
+    for function in a.entries.indices {
+      for partition in a.entries[function].indices {
+        a.entries[function][partition] += b.entries[function][partition]
+      }
+    }
+  }
+
+  func total(of function: Int) -> Books {
+    entries[function].reduce(into: Books()) { $0 += $1 }
+  }
+}

@@ -1,0 +1,186 @@
+import ReplayCore
+
+/// Writes one epoch at a time on its own thread, while the next one runs.
+final class Committer {
+  /// Everything that one commit is made of; built into rows on the committing thread.
+  struct Cut: Sendable {
+    let lanes: [[LaneCut]]
+    let names: [String]
+    let frontiers: [[Partition: Position]]
+    let settled: [[SettledSegment]]
+    let ledger: Ledger
+  }
+
+  private enum State {
+    case idle
+    case asked(Cut)
+    case working
+    case closed
+  }
+
+  private struct Desk: Sendable {
+    var state: State = .idle
+    var failure: (any Error)?
+    var epochs: UInt64 = 0
+    var rows: UInt64 = 0
+    var milliseconds: Int64 = 0
+    /// What is durable: the books of all committed epochs, and the frontier of each function.
+    var books: Ledger
+    var frontiers: [[Partition: Position]]
+    /// Segments settled by this run's commits, one entry for each function.
+    var settled: [SettledSegment] = []
+  }
+
+  private let desk: Monitor<Desk>
+  private let store: any Store
+  private let now: @Sendable () -> Int64
+  private var thread: NamedThread?
+  private let keyOwners: KeyOwners?
+
+  init(
+    _ store: any Store, books: Ledger, frontiers: [[Partition: Position]], keyOwners: KeyOwners?,
+    now: @escaping @Sendable () -> Int64
+  ) {
+    self.store = store
+    self.now = now
+    self.keyOwners = keyOwners
+    desk = Monitor(Desk(books: books, frontiers: frontiers))
+    let (desk, owners) = (desk, keyOwners)
+    thread = NamedThread("replay-commit") { Committer.work(desk, store, owners, now) }
+  }
+
+  /// Hands the cut over; waits while the one before is being written. Throws what became of that one.
+  func commit(_ cut: Cut) throws {
+    try desk.wait { desk -> Void? in
+      if let failure = desk.failure { throw failure }
+      guard case .idle = desk.state else { return nil }
+      desk.state = .asked(cut)
+      return ()
+    }
+  }
+
+  /// Waits until nothing is being written. Throws what became of the last commit.
+  func settle() throws {
+    try desk.wait { desk -> Void? in
+      if let failure = desk.failure { throw failure }
+      guard case .idle = desk.state else { return nil }
+      return ()
+    }
+  }
+
+  func close() {
+    desk.wait { desk -> Void? in
+      if desk.failure == nil, case .asked = desk.state { return nil }
+      if case .working = desk.state { return nil }
+      desk.state = .closed
+      return ()
+    }
+    thread?.join()
+    thread = nil
+  }
+
+  var durable: (books: Ledger, frontiers: [[Partition: Position]], epochs: UInt64, rows: UInt64, milliseconds: Int64) {
+    desk.quietly { ($0.books, $0.frontiers, $0.epochs, $0.rows, $0.milliseconds) }
+  }
+
+  /// What this run's commits settled since it was asked last.
+  var durableSettled: [SettledSegment] {
+    desk.quietly { desk in
+      defer { desk.settled = [] }
+      return desk.settled
+    }
+  }
+
+  var failure: (any Error)? { desk.quietly { $0.failure } }
+
+  private static func work(
+    _ desk: Monitor<Desk>, _ store: any Store, _ owners: KeyOwners?, _ now: @Sendable () -> Int64
+  ) {
+    while true {
+      let cut = desk.wait { desk -> Cut?? in
+        if case .closed = desk.state { return .some(nil) }
+        guard case .asked(let cut) = desk.state else { return nil }
+        desk.state = .working
+        return .some(cut)
+      }
+      guard let cut else { return }
+      let begun = now()
+      let result = Result { try write(cut, to: store, owners) }
+      desk.change { desk in
+        desk.state = .idle
+        switch result {
+        case .success(let rows):
+          desk.epochs += 1
+          desk.rows += rows
+          desk.milliseconds += now() - begun
+          desk.books += cut.ledger
+          desk.settled += cut.settled.flatMap { $0 }
+          for (index, frontier) in cut.frontiers.enumerated() {
+            desk.frontiers[index].merge(frontier) { $1 }
+          }
+        case .failure(let error): desk.failure = error
+        }
+      }
+    }
+  }
+
+  private static func write(_ cut: Cut, to store: any Store, _ owners: KeyOwners?) throws -> UInt64 {
+    try owners?.claim(cut)
+    var functions: [EpochCommit.Function] = []
+    for (index, name) in cut.names.enumerated() {
+      var changes: [RowSet] = []
+      let lanes = cut.lanes.map { $0[index] }
+      for table in lanes.first?.merged.indices ?? 0..<0 {
+        guard let first = lanes.first?.merged[table] else { continue }
+        lanes.dropFirst().forEach { first.absorb($0.merged[table]) }
+        changes.append(first.sorted())
+      }
+      for lane in lanes { changes += lane.keyed }
+      functions.append(
+        EpochCommit.Function(
+          name: name, changes: changes.filter { $0.count > 0 || !$0.deletes.isEmpty },
+          frontier: cut.frontiers[index], settled: cut.settled[index], events: cut.ledger.total(of: index).read))
+    }
+    switch try store.commit(EpochCommit(functions: functions)) {
+    case .committed(let rows): return rows
+    case .fenced(let function, let owner):
+      throw ReplayError(
+        .fenced, "another run owns the function \(function)",
+        details: ["it was taken over by \(owner)", "store \(store.name)"],
+        effect: "nothing of the last commit was written; all before it is there",
+        next: "let the other run finish; `replay status` shows how far it is")
+    case .unknown:
+      throw ReplayError(
+        .temporary, "the store did not say whether the last commit was written",
+        details: ["store \(store.name)"], effect: "it is there whole, or not at all",
+        next: "run the same command: it begins by reading what is there")
+    }
+  }
+}
+
+/// Which partition each key was first seen in, in this run, where the archive's partitions are trusted to separate
+/// keys. Only the committing thread uses it.
+final class KeyOwners: @unchecked Sendable {
+  private var owners: [UInt64: Int] = [:]
+  private let partitions: [Partition]
+
+  init(_ partitions: [Partition]) { self.partitions = partitions }
+
+  /// Lane `n` reads partition `n`.
+  func claim(_ cut: Committer.Cut) throws {
+    for (partition, lane) in cut.lanes.enumerated() {
+      for hashes in lane.flatMap(\.keyHashes) {
+        for hash in hashes {
+          guard let owner = owners.updateValue(partition, forKey: hash), owner != partition else { continue }
+          throw ReplayError(
+            .data, "a partition key is in two partitions, so its events have no one order",
+            details: [
+              "partitions \(partitions[owner]) and \(partitions[partition]), key hash \(String(hash, radix: 16))"
+            ], effect: "nothing of the last commit was written; all before it is there",
+            next: "if the function's tables may be merged in any order, make them merged tables; "
+              + "else replay the archive from before and after the repartitioning one after another")
+        }
+      }
+    }
+  }
+}

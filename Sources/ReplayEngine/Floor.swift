@@ -1,0 +1,70 @@
+import ReplayCore
+
+/// What the workers and the coordinator of one attempt share, behind one lock.
+struct Floor {
+  var schedule: ReadSchedule
+  /// Workers that are inside a segment and do not stand.
+  var reading = 0
+  /// Up: everyone stands at the next place where a cut may be.
+  var barrier = false
+  /// The cut at the next barrier is the last one.
+  var closing = false
+  /// Nobody goes on; what is open is dropped.
+  var abandoned = false
+  var failure: (any Error)?
+
+  // The open epoch.
+  var ledger: Ledger
+  var settled: [SettledSegment] = []
+  var openRecords: UInt64 = 0
+  var laneBytes: [Int]
+
+  // The attempt so far.
+  var findings: [ChainFinding] = []
+  var summaries = SegmentSummary()
+  var segmentsRead = 0
+  var records: UInt64 = 0
+  var finishedBytes: UInt64 = 0
+  /// Compressed bytes that each worker has read of its segment.
+  var workerBytes: [UInt64]
+
+  init(_ schedule: ReadSchedule, ledger: Ledger, workers: Int, lanes: Int) {
+    self.schedule = schedule
+    self.ledger = ledger
+    laneBytes = Array(repeating: 0, count: lanes)
+    workerBytes = Array(repeating: 0, count: workers)
+  }
+
+  var readBytes: UInt64 { finishedBytes + workerBytes.reduce(0, +) }
+
+  /// Everyone stands and the cut may be made.
+  var isStill: Bool { barrier && reading == 0 }
+
+  mutating func fail(_ error: any Error) {
+    failure = failure ?? error
+    abandoned = true
+  }
+
+  mutating func finish(_ task: ReadTask, _ summary: SegmentSummary, by rule: any ChainRule) throws {
+    segmentsRead += 1
+    summaries.frames += summary.frames
+    summaries.framesWithoutChecksum += summary.framesWithoutChecksum
+    summaries.decompressedBytes += summary.decompressedBytes
+    schedule.finish(task, summary)
+    let examined = try schedule.examine(task.partition, by: rule)
+    findings += examined.findings
+    settled += examined.settled
+    if schedule.partitions[task.partition].reachedBound {
+      barrier = true
+      closing = true
+    }
+  }
+
+  /// Begins a new epoch behind a cut.
+  mutating func begin(functions: Int) {
+    ledger = Ledger(functions: functions, partitions: schedule.partitions.count)
+    settled = []
+    openRecords = 0
+    barrier = false
+  }
+}

@@ -1,0 +1,125 @@
+import ReplayCore
+
+/// One line of work: what it has changed for each function since the last cut. Touched by one thread at a time: the
+/// one that holds its task, or the coordinator while all workers stand.
+final class Lane {
+  let changes: [Changes]
+  private let projections: [any Projection]
+  private let extraction: Extraction
+  private let store: any Store
+  /// For each function, whether keys that are not in memory may be in the store.
+  private var loads: [Bool]
+
+  init(_ projections: [any Projection], _ extraction: Extraction, store: any Store, isFresh: [Bool]) {
+    self.projections = projections
+    self.extraction = extraction
+    self.store = store
+    changes = projections.map { Changes(tables: $0.tables.map(\.schema)) }
+    loads = isFresh.map { !$0 }
+  }
+
+  /// Runs every function over its records of the block, or of the selection in it.
+  func apply(_ block: RecordBlock, selection: UnsafeBufferPointer<UInt32>? = nil) throws {
+    guard selection?.count ?? block.count > 0 else { return }
+    for (index, projection) in projections.enumerated() {
+      let mask: UInt32 = 1 << UInt32(index)
+      try extraction.functions[index].columns.withUnsafeBufferPointer { columns in
+        // A function without fields has no columns, and none is read.
+        let base = columns.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
+        let batch = Batch(
+          block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn)
+        if loads[index] { try load(batch, changes[index]) }
+        do { try projection.apply(batch, changes[index]) } catch {
+          throw Lane.failure(error, of: projection, in: block)
+        }
+      }
+    }
+  }
+
+  /// Fetches the rows of keys that come in this batch and are not in memory.
+  private func load(_ batch: Batch, _ changes: Changes) throws {
+    for rows in changes.keyed {
+      var absent: [Text] = []
+      var asked: Set<String> = []
+      for event in batch {
+        guard let key = try? event.key, !rows.holds(key) else { continue }
+        if asked.insert(String(key)).inserted { absent.append(key) }
+      }
+      if !absent.isEmpty { try store.load(rows.schema, keys: absent, into: rows) }
+    }
+  }
+
+  /// Memory that the open epoch's changes hold, in bytes.
+  var byteCount: Int { changes.reduce(0) { $0 + $1.byteCount } }
+
+  /// Hands over the changes since the last cut, for each function; after it the next epoch's are collected.
+  func cut() -> [LaneCut] {
+    changes.map { changes in
+      LaneCut(
+        merged: changes.takeMerged(), keyHashes: changes.keyed.map(\.newKeyHashes),
+        keyed: changes.keyed.map { $0.snapshot() })
+    }
+  }
+
+  /// Forgets clean keyed rows above `bytes`; from then on keys are loaded.
+  func trim(to bytes: Int) {
+    for (index, changes) in changes.enumerated() where changes.keyed.reduce(0, { $0 + $1.byteCount }) > bytes {
+      changes.keyed.forEach { $0.forget() }
+      loads[index] = true
+    }
+  }
+
+  /// The function's error with the event that it was looking at.
+  private static func failure(_ error: any Error, of projection: any Projection, in block: RecordBlock) -> ReplayError {
+    let record = block.cursor.pointee
+    let ordinal = block.firstOrdinal + UInt64(block.ordinals[record])
+    var details = [
+      "segment \(block.segment.name), record \(ordinal + 1), position \(block.position(at: record)) "
+        + "of partition \(block.segment.partition)"
+    ]
+    if let error = error as? FieldError {
+      let field = error.field.map { "\(projection.reads.fields[$0].name)" } ?? "key"
+      let found = error.excerpt.map { "\(error.found) \($0)" } ?? "\(error.found)"
+      details.append("field \(field): expected \(error.expected), found \(escaped(found))")
+    } else {
+      details.append("\(error)")
+    }
+    details.append("event: \(ReplayError.excerpt(block.text(block.records[record]), limit: 200))")
+    return ReplayError(
+      .data, "the function \(projection.name) could not apply an event", details: details,
+      next: "mend the function or the event, then run the same command"
+    ).at(block.segment, ordinal: ordinal)
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var text = text
+    return text.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0)), limit: 80) }
+  }
+}
+
+/// What one lane changed for one function in one epoch. `@unchecked Sendable`: handed from the lane to the committer,
+/// which is then its only owner.
+final class LaneCut: @unchecked Sendable {
+  let merged: [MergedRows]
+  let keyHashes: [[UInt64]]
+  let keyed: [RowSet]
+
+  init(merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet]) {
+    self.merged = merged
+    self.keyHashes = keyHashes
+    self.keyed = keyed
+  }
+}
+
+extension FieldSource {
+  /// The field as a user names it.
+  var name: String {
+    switch self {
+    case .key: "key"
+    case .type: "type"
+    case .time: "time"
+    case .id: "id"
+    case .payload(let path): path.description
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import ReplayCore
+
+/// One segment to read, given to one worker.
+struct ReadTask: Hashable {
+  let partition: Int
+  let segment: Int
+}
+
+/// Who reads what next, and where a cut would stand: pure bookkeeping, an event in, an answer out.
+///
+/// The rule it keeps: at a cut, everything before one position of a partition was read and nothing after it. So a
+/// worker may stop in the middle of a segment only where no later segment of that partition was begun.
+struct ReadSchedule {
+  enum Order {
+    /// Any worker takes any segment: nothing depends on the order of events.
+    case free
+    /// One worker at a time reads a partition, segment after segment.
+    case byPartition
+  }
+
+  struct PartitionState {
+    let segments: [Segment]
+    /// Segments before this one are read and examined.
+    var done: Int
+    /// The next segment nobody has begun.
+    var next: Int
+    /// Segments that are read, with what was found, until those before them are read too.
+    var finished: [Int: SegmentSummary] = [:]
+    /// Where the segment `done` stands, when its reader stopped in the middle.
+    var partial: Position?
+    /// The next position after all that is read and examined.
+    var end: Position?
+    /// Segments from this one on are not read in this attempt.
+    var limit: Int
+    var running = 0
+    /// True once the bound of a bounded attempt was reached.
+    var reachedBound = false
+  }
+
+  private(set) var partitions: [PartitionState]
+  let order: Order
+  let bound: ReadBound?
+
+  init(_ plan: [PartitionPlan], done: [Int], ends: [Position?], order: Order, bound: ReadBound?) {
+    self.order = order
+    self.bound = bound
+    partitions = plan.indices.map { index in
+      PartitionState(
+        segments: plan[index].segments, done: done[index], next: done[index], end: ends[index],
+        limit: bound?.partition == index ? bound.unsafelyUnwrapped.segment + 1 : plan[index].segments.count)
+    }
+  }
+
+  /// The next segment for a worker; the partition with most bytes left comes first. Nil: nothing to begin now.
+  mutating func take() -> ReadTask? {
+    var best: (partition: Int, bytes: UInt64)?
+    for (index, state) in partitions.enumerated() where state.next < state.limit {
+      if order == .byPartition && state.running > 0 { continue }
+      let bytes = state.segments[state.next..<state.limit].reduce(0) { $0 + $1.entry.size + 1 }
+      if best.map({ bytes > $0.bytes }) ?? true { best = (index, bytes) }
+    }
+    guard let partition = best?.partition else { return nil }
+    let task = ReadTask(partition: partition, segment: partitions[partition].next)
+    partitions[partition].next += 1
+    partitions[partition].running += 1
+    return task
+  }
+
+  /// True where no segment is left to begin and none is being read.
+  var isDrained: Bool { partitions.allSatisfy { $0.next >= $0.limit && $0.running == 0 } }
+
+  /// True where a reader of this task may stop in the middle of its segment.
+  func mayStop(_ task: ReadTask) -> Bool {
+    let state = partitions[task.partition]
+    return task.segment == state.done && state.next == task.segment + 1
+  }
+
+  /// The reader of `task` stands at `position`.
+  mutating func stand(_ task: ReadTask, at position: Position) {
+    partitions[task.partition].partial = position
+  }
+
+  /// The segment was read to its end, or to its bound. Returns the segments that are now read in unbroken order, for
+  /// examination: each with its summary.
+  mutating func finish(_ task: ReadTask, _ summary: SegmentSummary) {
+    partitions[task.partition].running -= 1
+    partitions[task.partition].partial = nil
+    partitions[task.partition].finished[task.segment] = summary
+  }
+
+  /// Examines finished segments in order by the chain's rule, and moves the partition's end.
+  mutating func examine(_ partition: Int, by rule: any ChainRule) throws -> (
+    findings: [ChainFinding], settled: [SettledSegment]
+  ) {
+    var findings: [ChainFinding] = []
+    var settled: [SettledSegment] = []
+    while let summary = partitions[partition].finished[partitions[partition].done] {
+      let index = partitions[partition].done
+      let segment = partitions[partition].segments[index]
+      do {
+        findings += try rule.examine(segment, summary, previousEnd: partitions[partition].end)
+      } catch let error as ReplayError where error.place == nil {
+        throw error.at(segment, ordinal: 0)
+      }
+      partitions[partition].finished[index] = nil
+      if let bound, bound.partition == partition, bound.segment == index {
+        partitions[partition].reachedBound = true
+        partitions[partition].partial = bound.position(in: segment, summary)
+        partitions[partition].limit = index
+        return (findings, settled)
+      }
+      let end = segment.end(summary, after: partitions[partition].end)
+      partitions[partition].end = end
+      partitions[partition].done = index + 1
+      settled.append(
+        SettledSegment(
+          partition: segment.partition, entry: segment.entry, digest: summary.digest, records: summary.records,
+          end: end ?? .zero))
+    }
+    return (findings, settled)
+  }
+
+  /// Per partition, the next position to read if the run stopped here. Nil: nothing was read of it, ever.
+  var frontier: [Position?] { partitions.map { $0.partial ?? $0.end } }
+}
+
+/// Where a bounded attempt stops: just before the record that could not be applied.
+struct ReadBound: Equatable {
+  let partition: Int
+  let segment: Int
+  let ordinal: UInt64
+
+  /// The position of the bound, as far as the segment's own numbers tell.
+  func position(in segment: Segment, _ summary: SegmentSummary) -> Position? {
+    if ordinal == 0 { return nil }
+    switch segment.numbering {
+    case .counted, .place: return segment.position(mark: ordinal - 1).successor
+    case .explicit: return summary.lastNumber.map { Position($0).successor }
+    }
+  }
+}
+
+extension Segment {
+  /// The next position after the segment; where it is empty, the one before it stands.
+  func end(_ summary: SegmentSummary, after previous: Position?) -> Position? {
+    switch numbering {
+    case .counted, .place:
+      return summary.records == 0 ? previous : position(mark: summary.records - 1).successor
+    case .explicit:
+      guard let last = summary.lastNumber.map({ Position($0).successor }) else { return previous }
+      return max(last, previous ?? last)
+    }
+  }
+}

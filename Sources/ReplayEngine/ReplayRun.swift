@@ -1,0 +1,153 @@
+import ReplayCore
+
+/// Runs functions over an archive into a store. Rules that hold, each with its test:
+///
+/// 1. Order: events of one partition key reach a function in archive order, one at a time.
+/// 2. A commit is one consistent cut: all changes below one frontier and that frontier, in one transaction.
+/// 3. Nothing unproven is durable: a cut falls where every byte before it was verified.
+/// 4. An error at a record drops the open epoch, reads again up to just before that record, commits that, and stops.
+/// 5. The books balance, per function and partition, or the run fails.
+/// 6. The same rows, to the digit, for any number of lanes, any block size, any interruption.
+public struct ReplayRun {
+  private let setup: RunSetup
+  private let checkpoints: [Checkpoint]
+
+  /// `checkpoints`: what `Store.open` answered, one for each projection.
+  public init(_ setup: RunSetup, checkpoints: [Checkpoint]) {
+    self.setup = setup
+    self.checkpoints = checkpoints
+  }
+
+  /// Throws `ReplayError`; its effect says what is committed.
+  public func run() throws -> RunReport {
+    let began = setup.options.now()
+    let empty = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
+    let committer = Committer(
+      setup.store, books: empty, frontiers: checkpoints.map(\.frontier),
+      keyOwners: setup.mode == .byPartition ? KeyOwners(setup.plan.partitions.map(\.partition)) : nil,
+      now: setup.options.now)
+    defer { committer.close() }
+    var settledEnds = SettledEnds(checkpoints)
+    let settledBefore = settledEnds.count(in: setup.plan)
+    var report = RunReport()
+    report.segmentsSettledBefore = settledBefore
+    var bound: ReadBound?
+    var first: ReplayError?
+    while true {
+      let attempt = attempt(committer, settledEnds, bound)
+      do {
+        let finished = try attempt.run()
+        try committer.settle()
+        complete(&report, attempt, committer, began)
+        if let first { throw told(first, committer) }
+        report.outcome = !finished ? .stopped : report.records == 0 && report.segmentsRead == 0 ? .alreadyDone : .finished
+        return report
+      } catch let error as ReplayError {
+        try? committer.settle()
+        if let failure = committer.failure { throw failure }
+        settledEnds.add(committer.durableSettled)
+        guard bound == nil || first != nil, let next = setup.plan.bound(for: error), next != bound,
+          !setup.stop.isStopped
+        else { throw told(first ?? error, committer) }
+        first = first ?? error
+        bound = next
+      }
+    }
+  }
+
+  private func attempt(_ committer: Committer, _ settled: SettledEnds, _ bound: ReadBound?) -> Attempt {
+    let durable = committer.durable
+    var done: [Int] = []
+    var ends: [Position?] = []
+    for partition in setup.plan.partitions {
+      let count = partition.segments.prefix { settled.end(of: $0, in: setup.projections.count) != nil }.count
+      done.append(count)
+      ends.append(count == 0 ? nil : settled.end(of: partition.segments[count - 1], in: setup.projections.count))
+    }
+    let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
+    return Attempt(
+      setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers, isFresh: isFresh,
+      bound: bound)
+  }
+
+  private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {
+    let durable = committer.durable
+    attempt.floor.quietly { floor in
+      report.segmentsRead = floor.segmentsRead
+      report.compressedBytes = floor.readBytes
+      report.decompressedBytes = floor.summaries.decompressedBytes
+      report.frames = floor.summaries.frames
+      report.framesWithoutChecksum = floor.summaries.framesWithoutChecksum
+      report.records = floor.records
+      report.findings = floor.findings
+    }
+    report.functions = setup.projections.enumerated().map { index, projection in
+      RunReport.Function(
+        name: projection.name,
+        books: setup.plan.partitions.indices.map {
+          (setup.plan.partitions[$0].partition, durable.books.entries[index][$0])
+        })
+    }
+    report.frontier = setup.plan.partitions.map { partition in
+      (partition.partition, durable.frontiers.compactMap { $0[partition.partition] }.min())
+    }
+    report.rows = durable.rows
+    report.epochs = durable.epochs
+    report.commitMilliseconds = durable.milliseconds
+    report.mode = setup.mode.rawValue
+    report.milliseconds = setup.options.now() - began
+  }
+
+  /// The error with what was committed in spite of it.
+  private func told(_ error: ReplayError, _ committer: Committer) -> ReplayError {
+    guard error.effect == nil else { return error }
+    var error = error
+    let durable = committer.durable
+    let events = (0..<setup.projections.count).map { durable.books.total(of: $0).read }.max() ?? 0
+    let before = checkpoints.map(\.events).max() ?? 0
+    if let bound = setup.plan.bound(for: error) {
+      let partition = setup.plan.partitions[bound.partition].partition
+      let reached = durable.frontiers.compactMap { $0[partition] }.min()
+      let where_ = reached.map { "up to next position \($0) of partition \(partition)" } ?? "nothing of partition \(partition)"
+      error.effect = "\(events) events of this run are committed, \(where_), nothing after it; \(before) were before"
+    } else {
+      error.effect = "\(events) events of this run are committed whole, \(before) were before; nothing else was written"
+    }
+    return error
+  }
+}
+
+/// The end of each segment that is settled, for as many functions as have settled it.
+struct SettledEnds {
+  private var ends: [String: (functions: Int, end: Position)] = [:]
+
+  init(_ checkpoints: [Checkpoint]) {
+    for checkpoint in checkpoints { add(checkpoint.settled) }
+  }
+
+  mutating func add(_ segments: [SettledSegment]) {
+    for segment in segments { ends[segment.entry.name, default: (0, segment.end)].functions += 1 }
+  }
+
+  /// Nil where some function has not settled it.
+  func end(of segment: Segment, in functions: Int) -> Position? {
+    guard let known = ends[segment.name], known.functions >= functions else { return nil }
+    return known.end
+  }
+
+  func count(in plan: ArchivePlan) -> Int {
+    plan.partitions.reduce(0) { $0 + $1.segments.filter { ends[$0.name] != nil }.count }
+  }
+}
+
+extension ArchivePlan {
+  /// The bound just before the record that the error is about; nil where it is not about a record of this plan.
+  func bound(for error: ReplayError) -> ReadBound? {
+    guard let place = error.place else { return nil }
+    for (index, partition) in partitions.enumerated() {
+      guard let segment = partition.segments.firstIndex(where: { $0.name == place.segment }) else { continue }
+      return ReadBound(partition: index, segment: segment, ordinal: place.ordinal)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,80 @@
+import ReplayCore
+
+/// How a run goes about its work. Nothing here changes the result.
+public struct RunOptions: Sendable {
+  /// Parallel lines of work.
+  public var lanes = 2
+  /// A commit is due when the open changes hold this much memory,
+  public var commitBytes = 192 << 20
+  /// or this long after the one before, in milliseconds.
+  public var commitMilliseconds: Int64 = 10_000
+  /// or after this many events.
+  public var commitEvents: UInt64 = .max
+  /// Rows of keyed tables kept in memory between commits, in bytes, over all lanes.
+  public var maxStateBytes = 1 << 30
+  /// After a request to stop: how long open work may take to reach a place where it can be committed.
+  public var stopMilliseconds: Int64 = 1_500
+  public var now: @Sendable () -> Int64
+
+  /// `now`: a clock in milliseconds that never goes back.
+  public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+}
+
+/// What a run says while it goes, from the coordinator's thread.
+public enum RunEvent: Sendable {
+  case progress(Progress)
+  case committed(epoch: UInt64, events: UInt64, rows: UInt64, milliseconds: Int64)
+  case found(ChainFinding)
+}
+
+public struct Progress: Sendable {
+  /// Compressed bytes read so far and in all, in this run.
+  public var bytes: UInt64 = 0
+  public var totalBytes: UInt64 = 0
+  public var events: UInt64 = 0
+  public var milliseconds: Int64 = 0
+}
+
+/// How a run may be asked to stop. Set from any thread, a signal handler's included.
+public final class StopRequest: Sendable {
+  private let flag = Flag()
+  public init() {}
+  public func stop() { flag.set() }
+  public var isStopped: Bool { flag.isSet }
+}
+
+/// How a run ended.
+public enum RunOutcome: Sendable, Equatable {
+  case finished
+  /// Nothing was left to do.
+  case alreadyDone
+  /// Stopped by request; what was read up to a common cut is committed.
+  case stopped
+}
+
+/// The durable account of one run.
+public struct RunReport: Sendable {
+  public struct Function: Sendable {
+    public let name: String
+    public let books: [(partition: Partition, books: Books)]
+    public var total: Books { books.reduce(into: Books()) { $0 += $1.books } }
+  }
+
+  public var outcome: RunOutcome = .finished
+  public var functions: [Function] = []
+  public var frontier: [(partition: Partition, next: Position?)] = []
+  public var segmentsRead = 0
+  public var segmentsSettledBefore = 0
+  public var compressedBytes: UInt64 = 0
+  public var decompressedBytes: UInt64 = 0
+  public var frames = 0
+  public var framesWithoutChecksum = 0
+  public var records: UInt64 = 0
+  public var rows: UInt64 = 0
+  public var epochs: UInt64 = 0
+  public var findings: [ChainFinding] = []
+  public var milliseconds: Int64 = 0
+  /// Where the commits' own time went, in milliseconds, beside the reading.
+  public var commitMilliseconds: Int64 = 0
+  public var mode = ""
+}

@@ -1,0 +1,90 @@
+import ReplayCore
+
+/// Reads and writes the checkpoint of one function.
+struct CheckpointRows {
+  let connection: Connection
+  let key: CheckpointKey
+
+  func read(_ stored: StoredFunction, tables: [TableSchema]) throws -> Checkpoint {
+    var isFresh = true
+    for table in tables where isFresh {
+      let sql = "SELECT EXISTS (SELECT 1 FROM \(TableSQL.quoted(table.name)))"
+      isFresh = try connection.query(sql) { $0.integer(0) } == [0]
+    }
+    return Checkpoint(
+      frontier: Dictionary(try positions(), uniquingKeysWith: { _, last in last }), phase: stored.phase,
+      settled: try settled(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
+  }
+
+  /// The next position of each partition.
+  func positions() throws -> [(Partition, Position)] {
+    let sql = """
+      SELECT log, side, partition, next FROM _replay_positions WHERE \(CheckpointKey.condition)
+      ORDER BY log, side, length(partition), partition
+      """
+    return try connection.query(sql, key.values) { row in
+      (try partition(row, "_replay_positions"), try position(row.text(3), "_replay_positions"))
+    }
+  }
+
+  private func settled() throws -> [SettledSegment] {
+    let sql = """
+      SELECT log, side, partition, name, size, version, digest, records, "end" FROM _replay_segments
+      WHERE \(CheckpointKey.condition) ORDER BY log, side, partition, "end", name
+      """
+    let table = "_replay_segments"
+    return try connection.query(sql, key.values) { row in
+      let entry = SegmentEntry(name: row.text(3), size: UInt64(bitPattern: row.integer(4)), version: row.text(5))
+      return SettledSegment(
+        partition: try partition(row, table), entry: entry, digest: try Hex.word(row.text(6), in: table),
+        records: UInt64(bitPattern: row.integer(7)), end: try position(row.text(8), table))
+    }
+  }
+
+  private func partition(_ row: Statement, _ table: String) throws -> Partition {
+    guard let side = Side(rawValue: row.text(1)) else { throw unreadable(table, "no such side: \(row.text(1))") }
+    return Partition(log: row.text(0), side: side, id: row.blob(2))
+  }
+
+  private func position(_ text: String, _ table: String) throws -> Position {
+    guard let position = Position(stored: text) else { throw unreadable(table, "\(text) is not a position") }
+    return position
+  }
+
+  func countSettled() throws -> Int {
+    let sql = "SELECT count(*) FROM _replay_segments WHERE \(CheckpointKey.condition)"
+    return Int(try connection.query(sql, key.values) { $0.integer(0) }.first ?? 0)
+  }
+
+  /// Writes what one commit adds. Inside the commit's transaction.
+  func add(_ change: EpochCommit.Function, at time: String) throws {
+    for (partition, next) in change.frontier {
+      try connection.run(
+        "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?)",
+        key.values + place(partition) + [.text(next.stored)])
+    }
+    for segment in change.settled {
+      try connection.run(
+        "INSERT OR REPLACE INTO _replay_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.values + place(segment.partition) + [
+          .text(segment.entry.name), .integer(Int64(bitPattern: segment.entry.size)), .text(segment.entry.version),
+          .text(Hex.text(segment.digest)), .integer(Int64(bitPattern: segment.records)), .text(segment.end.stored),
+        ])
+    }
+    try connection.run(
+      """
+      UPDATE _replay_functions SET events = events + ?, epochs = epochs + 1, updated_at = ?
+      WHERE \(CheckpointKey.condition)
+      """, [.integer(Int64(bitPattern: change.events)), .text(time)] + key.values)
+  }
+
+  private func place(_ partition: Partition) -> [Value] {
+    [.text(partition.log), .text(partition.side.rawValue), .blob(partition.id)]
+  }
+
+  /// Forgets all of it; the function's own row, and so its fence, stays.
+  func forget() throws {
+    try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
+  }
+}

@@ -1,0 +1,89 @@
+import ReplayCore
+
+/// The tables that replay keeps beside the functions' own.
+enum OwnTables {
+  /// The layout of these tables, kept in each function's row. A store with a higher one is refused.
+  static let format: Int64 = 1
+
+  private static let definitions = [
+    """
+    CREATE TABLE IF NOT EXISTS _replay_functions (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      format INTEGER NOT NULL, version INTEGER NOT NULL, shape TEXT NOT NULL,
+      tables TEXT NOT NULL /* names, with commas */, views TEXT NOT NULL,
+      fence INTEGER NOT NULL, owner TEXT NOT NULL, phase TEXT NOT NULL,
+      events INTEGER NOT NULL, epochs INTEGER NOT NULL, updated_at TEXT NOT NULL,
+      PRIMARY KEY (function, first, last)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_positions (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, next TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_segments (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
+      size INTEGER NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, records INTEGER NOT NULL, "end" TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+  ]
+
+  /// Makes them where they are missing; refuses a store that a newer replay wrote.
+  static func create(on connection: Connection) throws {
+    try checkFormat(on: connection)
+    for definition in definitions { try connection.run(definition) }
+  }
+
+  static func exist(on connection: Connection) throws -> Bool {
+    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_replay_functions'"
+    return try connection.query(count) { $0.integer(0) } == [1]
+  }
+
+  static func checkFormat(on connection: Connection) throws {
+    guard try exist(on: connection) else { return }
+    let found = try connection.query("SELECT coalesce(max(format), 0) FROM _replay_functions") { $0.integer(0) }
+    guard let newest = found.first, newest > format else { return }
+    throw ReplayError(
+      .config, "the store was written by a newer replay: \(connection.path)",
+      details: ["its format is \(newest), this replay knows formats up to \(format)"],
+      next: "use that newer replay, or name another file with --store")
+  }
+}
+
+/// A function and the range of keys it covers: what a checkpoint belongs to.
+struct CheckpointKey {
+  let function: String
+  let range: KeyRange
+
+  static let condition = "function = ? AND first = ? AND last = ?"
+
+  /// The first three columns of each of our tables.
+  var values: [Value] { [.text(function), .text(Hex.text(range.first)), .text(Hex.text(range.last))] }
+}
+
+/// 64-bit words as 16 hexadecimal digits, whose text order is the number's.
+enum Hex {
+  static func text(_ word: UInt64) -> String {
+    let digits = String(word, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  static func word(_ text: String, in table: String) throws -> UInt64 {
+    guard text.utf8.count == 16, let word = UInt64(text, radix: 16) else {
+      throw unreadable(table, "\(text) is not 16 hexadecimal digits")
+    }
+    return word
+  }
+}
+
+/// One of our rows is not what we write.
+func unreadable(_ table: String, _ detail: String) -> ReplayError {
+  ReplayError(
+    .config, "a row of \(table) cannot be read", details: [detail],
+    next: "restore a copy of the store, or replay from the start with --full-refresh")
+}

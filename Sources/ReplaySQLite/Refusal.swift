@@ -1,0 +1,68 @@
+import ReplayCore
+
+/// Decides whether a function may use the store as it is. Pure: the store's contents are given.
+struct Refusal {
+  let function: FunctionIdentity
+  let range: KeyRange
+  let refresh: Bool
+  let path: String
+
+  private static let escape = "replay from the start with --full-refresh, or name another store with --store"
+
+  /// Throws the first reason why not. `objects` has the database's names in lower case.
+  func check(against stored: [StoredFunction], objects: [String: String]) throws {
+    let mine = stored.filter { $0.key.function == function.name }
+    try checkRange(mine)
+    if !refresh {
+      for row in mine { try checkSame(row) }
+    }
+    let ours = Set(mine.flatMap(\.objects).map { $0.lowercased() })
+    for name in function.objects {
+      let lower = name.lowercased()
+      if let other = stored.first(where: { row in
+        row.key.function != function.name && row.objects.contains { $0.lowercased() == lower }
+      }) {
+        throw taken(name, by: "it belongs to the function \(other.key.function)")
+      }
+      if objects[lower] != nil && !ours.contains(lower) { throw taken(name, by: "replay did not make it") }
+    }
+    if refresh || mine.isEmpty { return }
+    for table in function.tables where objects[table.name.lowercased()] == nil {
+      throw ReplayError(
+        .config, "a table of the function \(function.name) is gone: \(table.name)",
+        details: ["store \(path)", "events already in it would not be replayed"], next: Refusal.escape)
+    }
+  }
+
+  private func checkRange(_ mine: [StoredFunction]) throws {
+    guard let other = mine.first(where: { $0.key.range != range }) else { return }
+    let overlaps = other.key.range.first <= range.last && range.first <= other.key.range.last
+    guard overlaps || refresh else { return }
+    let text = { (range: KeyRange) in "\(Hex.text(range.first)) to \(Hex.text(range.last))" }
+    throw ReplayError(
+      .config, "the store has other ranges of keys for the function \(function.name)",
+      details: ["the store has \(text(other.key.range))", "this run has \(text(range))"],
+      next: "run with the same number of workers, or name another store with --store")
+  }
+
+  private func checkSame(_ row: StoredFunction) throws {
+    if row.version != Int64(function.version) {
+      throw ReplayError(
+        .config, "the store was made by another version of the function \(function.name)",
+        details: ["the store has version \(row.version)", "this function is version \(function.version)"],
+        next: Refusal.escape)
+    }
+    if row.shape != function.shape {
+      throw ReplayError(
+        .config, "the store has other tables for the function \(function.name)",
+        details: ["the store has  \(row.shape)", "this function has  \(function.shape)"], next: Refusal.escape)
+    }
+  }
+
+  private func taken(_ name: String, by whom: String) -> ReplayError {
+    ReplayError(
+      .config, "the store already has something named \(name)",
+      details: ["function \(function.name) declares \(name)", "in \(path), \(whom)"],
+      next: "rename it in the function, or name another store with --store")
+  }
+}

@@ -1,0 +1,111 @@
+import CSQLite
+import ReplayCore
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A store in one SQLite file: every epoch, its positions and its fence are one transaction, synced to disk.
+///
+/// The functions' tables are the user's to read, from any program, while a run writes. Tables that begin with
+/// `_replay_` are replay's own. The file must lie on a local disk.
+public final class SQLiteStore: Store {
+  public struct Options: Sendable {
+    /// How long to wait for another program's write before the run ends with `ReplayError.Code.temporary`.
+    public var busyTimeoutMilliseconds: Int32
+    /// Page cache of the writing connection.
+    public var cacheBytes: Int
+    /// The time now, for `updated_at` and the owner's start.
+    public var now: @Sendable () -> Timestamp
+
+    public init(
+      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 64 << 20,
+      now: @escaping @Sendable () -> Timestamp = SQLiteStore.systemTime
+    ) {
+      self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
+      self.cacheBytes = cacheBytes
+      self.now = now
+    }
+  }
+
+  public let path: String
+  private let options: Options
+  private let writer = Mutex<Writer?>(nil)
+  private let reader = Mutex<Connection?>(nil)
+
+  /// Nothing is opened or made before `open`.
+  public init(path: String, options: Options = Options()) {
+    self.path = path
+    self.options = options
+  }
+
+  public var name: String { "sqlite:\(path)" }
+  public var capability: StoreCapability { .atomicEpoch }
+
+  public func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
+    for function in functions { try Names.check(function) }
+    try Names.checkShared(functions)
+    return try writer.withLock { writer in
+      let made = try writer ?? Writer(path: path, options: options, owner: SQLiteStore.owner(options.now()))
+      writer = made
+      return try made.open(functions, range: range, refresh: refresh)
+    }
+  }
+
+  public func commit(_ epoch: EpochCommit) throws -> CommitOutcome {
+    try withWriter { try $0.commit(epoch) }
+  }
+
+  public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
+    try reader.withLock { reader in
+      let made =
+        try reader
+        ?? Connection(
+          Connection.plain(path), path: path, flags: SQLITE_OPEN_READONLY,
+          busyTimeoutMilliseconds: options.busyTimeoutMilliseconds)
+      reader = made
+      try made.load(table, keys: keys, into: rows)
+    }
+  }
+
+  /// Moves all that was committed into the file itself, so that no other file is beside it, unless another program
+  /// reads it now.
+  public func close() throws {
+    reader.withLock { $0 = nil }
+    writer.withLock { writer in
+      if let handle = writer?.connection.handle {
+        // Refused while another connection reads; the next one to close does it.
+        sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+      }
+      writer = nil
+    }
+  }
+
+  /// Lends the writing side. For tests that need SQLite itself to fail.
+  package func withWriter<Result: Sendable>(_ body: (Writer) throws -> Result) throws -> Result {
+    try writer.withLock { writer in
+      guard let writer else { throw ReplayError(.unexpected, "the store is not open: \(path)") }
+      return try body(writer)
+    }
+  }
+
+  /// `4123@host since 2026-01-31T08:12:33.123Z`: enough to find the process.
+  private static func owner(_ start: Timestamp) -> String {
+    var name = [CChar](repeating: 0, count: 256)
+    let isKnown = gethostname(&name, name.count - 1) == 0
+    let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    let host = isKnown ? String(decoding: bytes, as: UTF8.self) : "unknown"
+    return "\(getpid())@\(host) since \(start)"
+  }
+
+  public static let systemTime: @Sendable () -> Timestamp = {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+  }
+}

@@ -1,0 +1,90 @@
+import ReplayCore
+
+/// The SQL of one table. Names were checked by `Names`; they are quoted all the same.
+struct TableSQL {
+  let schema: TableSchema
+
+  static func quoted(_ name: String) -> String { "\"\(name)\"" }
+
+  private var table: String { TableSQL.quoted(schema.name) }
+  private var keys: String { list(schema.keys) }
+
+  private func list(_ columns: [TableSchema.Column]) -> String {
+    columns.map { TableSQL.quoted($0.name) }.joined(separator: ", ")
+  }
+
+  private func marks(_ columns: [TableSchema.Column]) -> String {
+    columns.map { _ in "?" }.joined(separator: ", ")
+  }
+
+  /// STRICT, so that a sum that leaves 64 bits, which SQLite would turn into a rounded REAL, is refused.
+  var create: String {
+    let columns = schema.columns.enumerated().map { place, column in
+      let isRequired = place < schema.keys.count || column.merge == .sum
+      return "  \(TableSQL.quoted(column.name)) \(column.type.sql)\(isRequired ? " NOT NULL" : "")\(column.type.remark)"
+    }
+    return "CREATE TABLE \(table) (\n" + columns.joined(separator: ",\n")
+      + ",\n  PRIMARY KEY (\(keys))\n) STRICT, WITHOUT ROWID"
+  }
+
+  /// Writes a whole row: merges it into the one there is, or replaces that.
+  var upsert: String {
+    let insert =
+      "INSERT INTO \(table) (\(list(schema.columns))) VALUES (\(marks(schema.columns))) "
+      + "ON CONFLICT (\(keys))"
+    if schema.values.isEmpty { return insert + " DO NOTHING" }
+    return insert + " DO UPDATE SET " + schema.values.map(assignment).joined(separator: ", ")
+  }
+
+  private func assignment(_ column: TableSchema.Column) -> String {
+    let (old, new) = (TableSQL.quoted(column.name), "excluded.\(TableSQL.quoted(column.name))")
+    switch (column.merge, column.type) {
+    case (nil, _): return "\(old) = \(new)"
+    case (.sum, _): return "\(old) = \(old) + \(new)"
+    case (.some(let merge), .timestamp):
+      // Without its Z, the text of a time sorts as the time does: 33.123 before 33.123456.
+      return "\(old) = coalesce(\(merge)(rtrim(\(old), 'Z'), rtrim(\(new), 'Z')) || 'Z', \(old), \(new))"
+    case (.some(let merge), _): return "\(old) = coalesce(\(merge)(\(old), \(new)), \(old), \(new))"
+    }
+  }
+
+  var delete: String {
+    "DELETE FROM \(table) WHERE "
+      + schema.keys.map { "\(TableSQL.quoted($0.name)) = ?" }.joined(separator: " AND ")
+  }
+
+  /// Columns of a row as `KeyedRows` keeps it: the keys behind the first, but no rank, and the values.
+  var rowColumns: [TableSchema.Column] { (schema.isRanked ? [] : Array(schema.keys.dropFirst())) + schema.values }
+
+  /// The rows of one partition key, in key order.
+  var select: String {
+    let order = schema.keys.dropFirst().map { column in
+      let name = TableSQL.quoted(column.name)
+      return column.type == .timestamp ? "rtrim(\(name), 'Z')" : name
+    }
+    let columns = rowColumns.isEmpty ? "1" : list(rowColumns)
+    return "SELECT \(columns) FROM \(table) WHERE \(TableSQL.quoted(schema.keys[0].name)) = ?"
+      + (order.isEmpty ? "" : " ORDER BY " + order.joined(separator: ", "))
+  }
+}
+
+extension ColumnType {
+  var sql: String {
+    switch self {
+    case .integer, .decimal: "INTEGER"
+    case .text, .json, .timestamp, .day: "TEXT"
+    case .bytes: "BLOB"
+    }
+  }
+
+  /// What `.schema` should tell a person beyond SQLite's type.
+  var remark: String {
+    switch self {
+    case .decimal(let scale): " /* decimal, \(scale) digits behind the point */"
+    case .timestamp: " /* UTC time */"
+    case .day: " /* UTC day */"
+    case .json: " /* JSON */"
+    case .integer, .text, .bytes: ""
+    }
+  }
+}

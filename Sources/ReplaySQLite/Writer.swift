@@ -1,0 +1,154 @@
+import CSQLite
+import ReplayCore
+
+/// What one run writes with: its connection and the fences it took.
+///
+/// `@unchecked Sendable`: lies in a `Mutex` and is used under its lock only.
+package final class Writer: @unchecked Sendable {
+  package let connection: Connection
+  private let options: SQLiteStore.Options
+  private let owner: String
+  private var range = KeyRange.all
+  private var fences: [String: Int64] = [:]
+
+  init(path: String, options: SQLiteStore.Options, owner: String) throws {
+    self.options = options
+    self.owner = owner
+    connection = try Connection.toWrite(path, options)
+  }
+
+  private var now: String { options.now().description }
+
+  func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
+    self.range = range
+    let opening = Opening(connection: connection, range: range, refresh: refresh, owner: owner, now: now)
+    let opened = try namingHolder { try connection.writing { try opening.run(functions) } }
+    for (function, one) in zip(functions, opened) { fences[function.name] = one.fence }
+    return opened.map(\.checkpoint)
+  }
+
+  func commit(_ epoch: EpochCommit) throws -> CommitOutcome {
+    try namingHolder { try connection.run("BEGIN IMMEDIATE") }
+    do {
+      if let fenced = try fenced(epoch) {
+        connection.rollback()
+        return fenced
+      }
+      var rows: UInt64 = 0
+      for function in epoch.functions {
+        rows += try write(function)
+        try CheckpointRows(connection: connection, key: key(function.name)).add(function, at: now)
+      }
+      return try end() ? .committed(rows: rows) : .unknown
+    } catch {
+      connection.rollback()
+      throw error
+    }
+  }
+
+  private func key(_ function: String) -> CheckpointKey { CheckpointKey(function: function, range: range) }
+
+  /// Read inside the transaction and before anything is written; does not depend on what the epoch has.
+  private func fenced(_ epoch: EpochCommit) throws -> CommitOutcome? {
+    for function in epoch.functions {
+      guard let mine = fences[function.name] else {
+        throw ReplayError(.unexpected, "the function \(function.name) was not opened in this store")
+      }
+      let sql = "SELECT fence, owner FROM _replay_functions WHERE \(CheckpointKey.condition)"
+      let stored = try connection.query(sql, key(function.name).values) { ($0.integer(0), $0.text(1)) }.first
+      if stored?.0 != mine {
+        return .fenced(function: function.name, by: stored?.1 ?? "nobody: its row is gone from the store")
+      }
+    }
+    return nil
+  }
+
+  private func write(_ function: EpochCommit.Function) throws -> UInt64 {
+    var written: UInt64 = 0
+    var warmth: UInt8 = 0
+    defer { keep(warmth) }
+    for set in function.changes where !set.deletes.isEmpty {
+      let statement = try connection.prepared(TableSQL(schema: set.schema).delete)
+      let writer = RowWriter(statement, table: set.schema, columns: set.schema.keys)
+      for key in set.deletes {
+        try key.withUnsafeBufferPointer { cells in
+          // A delete has one cell for each key column, of which there is at least one.
+          if let start = cells.baseAddress { try writer.write(start) }
+        }
+      }
+      written += UInt64(set.deletes.count)
+    }
+    for set in function.changes where set.count > 0 {
+      let statement = try connection.prepared(TableSQL(schema: set.schema).upsert)
+      let writer = RowWriter(statement, table: set.schema, columns: set.schema.columns)
+      for index in 0..<set.count {
+        if let ahead = set[min(index + 16, set.count - 1)].baseAddress { warmth &+= writer.warm(ahead) }
+        if let start = set[index].baseAddress { try writer.write(start) }
+      }
+      written += UInt64(set.count)
+    }
+    return written
+  }
+
+  /// Ends the transaction: true where it is committed, false where nobody knows.
+  private func end() throws -> Bool {
+    do {
+      try connection.run("COMMIT")
+      return true
+    } catch let error as ReplayError {
+      // Where SQLite has left the transaction after an I/O error, its last page may have reached the disk or not.
+      if error.code == .unavailable && !connection.isInTransaction { return false }
+      throw error
+    }
+  }
+
+  /// Adds to a "locked" error who opened the store last, if that can be read.
+  private func namingHolder<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch var error as ReplayError where error.code == .temporary {
+      sqlite3_busy_timeout(connection.handle, 0)
+      defer { sqlite3_busy_timeout(connection.handle, options.busyTimeoutMilliseconds) }
+      let owners = try? connection.query("SELECT DISTINCT function, owner FROM _replay_functions") {
+        ($0.text(0), $0.text(1))
+      }
+      error.details.insert("waited \(options.busyTimeoutMilliseconds) ms for another program to end its writing", at: 0)
+      for (function, owner) in owners ?? [] where owner != self.owner {
+        error.details.append("the last run of \(function) is \(owner)")
+      }
+      throw error
+    }
+  }
+}
+
+extension Connection {
+  /// A connection that commits durably: WAL, one fsync a commit.
+  static func toWrite(_ path: String, _ options: SQLiteStore.Options) throws -> Connection {
+    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    let connection = try Connection(
+      Connection.plain(path), path: path, flags: flags, busyTimeoutMilliseconds: options.busyTimeoutMilliseconds)
+    if sqlite3_db_readonly(connection.handle, "main") == 1 {
+      throw Failure.error(SQLITE_READONLY, "the file is read-only", path: path, doing: "opening the file")
+    }
+    try connection.run("PRAGMA cache_size = -\(options.cacheBytes / 1024)")
+    let encoding = try connection.query("PRAGMA encoding") { $0.text(0) }.first ?? ""
+    let mode = try connection.patiently(milliseconds: options.busyTimeoutMilliseconds) {
+      try connection.query("PRAGMA journal_mode = WAL") { $0.text(0) }.first ?? ""
+    }
+    guard mode == "wal", encoding == "UTF-8" else {
+      throw ReplayError(
+        .config, "the store cannot be used: \(path)",
+        details: ["its journal mode is \(mode), wal is needed", "its encoding is \(encoding), UTF-8 is needed"],
+        next: "name a file on a local disk with --store")
+    }
+    try connection.run("PRAGMA synchronous = FULL")
+    try connection.run("PRAGMA journal_size_limit = \(64 << 20)")
+    return connection
+  }
+
+  /// A path that SQLite cannot take for one of its special names (`:memory:`, `file:…`, none).
+  package static func plain(_ path: String) -> String { path.hasPrefix("/") ? path : "./" + path }
+}
+
+@inline(never) @_optimize(none)
+func keep(_ v: UInt8) {}

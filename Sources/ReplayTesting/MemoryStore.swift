@@ -1,0 +1,169 @@
+import ReplayCore
+import Synchronization
+
+/// What `MemoryStore`s share, as processes share a file: rows, checkpoints and fences.
+public final class MemoryDatabase: Sendable {
+  let state = Mutex(MemoryState())
+
+  public init() {}
+
+  /// One line a row of every function's tables, as `StoreConformance` wants them.
+  public func dump() -> [String] { state.withLock { $0.tables.values.flatMap { $0.lines } }.sorted() }
+
+  /// The checkpoint of a function as it is now; nil where it was never opened.
+  public func checkpoint(of function: String) -> Checkpoint? {
+    state.withLock { state in state.functions[function]?.checkpoint }
+  }
+}
+
+struct MemoryState: Sendable {
+  struct Function: Sendable {
+    var version: Int
+    var shape: String
+    var tables: [String]
+    var range: KeyRange
+    var fence = 0
+    var owner = ""
+    var checkpoint = Checkpoint()
+  }
+
+  var functions: [String: Function] = [:]
+  var tables: [String: MemoryTable] = [:]
+  var runs = 0
+}
+
+/// A store without a disk, with the promises of `StoreCapability.atomicEpoch`. Each value is one run; several on one
+/// `MemoryDatabase` fence each other.
+public final class MemoryStore: Store {
+  private struct Run: Sendable {
+    var fences: [String: Int] = [:]
+    var isClosed = false
+  }
+
+  private let database: MemoryDatabase
+  private let owner: String
+  private let run = Mutex(Run())
+
+  public init(_ database: MemoryDatabase = MemoryDatabase()) {
+    self.database = database
+    let number = database.state.withLock { state in
+      state.runs += 1
+      return state.runs
+    }
+    owner = "memory run \(number)"
+  }
+
+  public var name: String { "memory" }
+  public var capability: StoreCapability { .atomicEpoch }
+
+  public func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
+    try database.state.withLock { state in
+      var draft = state
+      var checkpoints: [Checkpoint] = []
+      var fences: [String: Int] = [:]
+      for function in functions {
+        let opened = try draft.open(function, range: range, refresh: refresh, owner: owner)
+        fences[function.name] = opened.fence
+        checkpoints.append(opened.checkpoint)
+      }
+      state = draft
+      run.withLock { $0.fences.merge(fences) { _, new in new } }
+      return checkpoints
+    }
+  }
+
+  public func commit(_ epoch: EpochCommit) throws -> CommitOutcome {
+    let run = try opened()
+    return try database.state.withLock { state in
+      for function in epoch.functions {
+        guard let stored = state.functions[function.name], let fence = run.fences[function.name] else {
+          throw ReplayError(.unexpected, "the function \(function.name) was not opened in this store")
+        }
+        if stored.fence != fence { return .fenced(function: function.name, by: stored.owner) }
+      }
+      // Written to a copy, which takes the original's place only when all of it went well.
+      var draft = state
+      var rows: UInt64 = 0
+      for function in epoch.functions { rows += try draft.write(function) }
+      state = draft
+      return .committed(rows: rows)
+    }
+  }
+
+  public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
+    _ = try opened()
+    let stored = database.state.withLock { $0.tables[table.name] }
+    for key in keys where !rows.holds(key) {
+      rows.adopt(key, rows: stored?.cells(of: key, in: rows.loadingArena) ?? [])
+    }
+  }
+
+  public func close() throws { run.withLock { $0.isClosed = true } }
+
+  private func opened() throws -> Run {
+    let run = run.withLock { $0 }
+    if run.isClosed { throw ReplayError(.unexpected, "the store is not open: memory") }
+    return run
+  }
+}
+
+extension MemoryState {
+  mutating func open(
+    _ identity: FunctionIdentity, range: KeyRange, refresh: Bool, owner: String
+  ) throws -> (checkpoint: Checkpoint, fence: Int) {
+    var function =
+      functions[identity.name]
+      ?? Function(version: identity.version, shape: identity.shape, tables: [], range: range)
+    if !refresh { try check(function, identity) }
+    if function.range != range { throw refusal(identity, "\(function.range)", "\(range)") }
+    if refresh {
+      for table in function.tables { tables[table] = nil }
+      function.checkpoint = Checkpoint()
+    }
+    for schema in identity.tables where !(function.tables.contains(schema.name) && !refresh) {
+      guard tables.updateValue(MemoryTable(schema: schema), forKey: schema.name) == nil else {
+        throw refusal(identity, "a table named \(schema.name)", "another of that name")
+      }
+    }
+    function.version = identity.version
+    function.shape = identity.shape
+    function.tables = identity.tables.map(\.name)
+    function.fence += 1
+    function.owner = owner
+    function.checkpoint.isFresh = function.tables.allSatisfy { tables[$0]?.rows.isEmpty ?? true }
+    functions[identity.name] = function
+    return (function.checkpoint, function.fence)
+  }
+
+  private func check(_ stored: Function, _ identity: FunctionIdentity) throws {
+    if stored.version != identity.version {
+      throw refusal(identity, "version \(stored.version)", "version \(identity.version)")
+    }
+    if stored.shape != identity.shape { throw refusal(identity, stored.shape, identity.shape) }
+  }
+
+  private func refusal(_ identity: FunctionIdentity, _ found: String, _ wanted: String) -> ReplayError {
+    ReplayError(
+      .config, "the store does not fit the function \(identity.name)",
+      details: ["the store has \(found)", "this function has \(wanted)"])
+  }
+
+  mutating func write(_ change: EpochCommit.Function) throws -> UInt64 {
+    var written = 0
+    for set in change.changes {
+      tables[set.schema.name]?.delete(set.deletes)
+      written += set.deletes.count
+    }
+    for set in change.changes {
+      try tables[set.schema.name]?.write(set)
+      written += set.count
+    }
+    guard var checkpoint = functions[change.name]?.checkpoint else { return 0 }
+    checkpoint.frontier.merge(change.frontier) { _, new in new }
+    checkpoint.settled += change.settled
+    checkpoint.events += change.events
+    checkpoint.epochs += 1
+    functions[change.name]?.checkpoint = checkpoint
+    return UInt64(written)
+  }
+}

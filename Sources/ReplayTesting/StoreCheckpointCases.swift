@@ -1,0 +1,119 @@
+import ReplayCore
+
+extension StoreConformance {
+  static let checkpointCases: [Case] = [
+    Case(description: "nothing is there before a commit") { subject, _ in try emptyAtFirst(subject) },
+    Case(description: "a commit makes rows and positions visible together") { subject, _ in try together(subject) },
+    Case(description: "reopening answers exactly what was committed") { subject, _ in try reopened(subject) },
+    Case(description: "partitions with binary names and wide positions") { subject, _ in try partitions(subject) },
+    Case(description: "a commit of two functions is one commit") { subject, _ in try twoFunctions(subject) },
+    Case(description: "a closed store writes nothing") { subject, _ in try closed(subject) },
+  ]
+
+  static func emptyAtFirst(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let (store, checkpoints) = try subject.run([ledger.function])
+    try expectEmpty(checkpoints[0])
+    try subject.expectRows([], "rows before the first commit")
+    try store.close()
+    try expectEmpty(subject.checkpoint(ledger.function))
+  }
+
+  static func expectEmpty(_ checkpoint: Checkpoint) throws {
+    try expect(checkpoint.frontier, is: [:], "positions of an empty store")
+    try expect(checkpoint.settled, is: [], "segments of an empty store")
+    try expect([checkpoint.events, checkpoint.epochs], is: [0, 0], "events and commits of an empty store")
+    try expect(checkpoint.phase, is: .archive, "phase of an empty store")
+    try expect(checkpoint.isFresh, is: true, "an empty store is fresh")
+  }
+
+  static func together(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let touches = [Touch(account: "a", amount: 5), Touch(account: "b", amount: -3)]
+    let partition = Partition(log: "orders", id: "0")
+    let store = try subject.run([ledger.function]).store
+    let outcome = try store.commit(
+      epoch(ledger.function, [ledger.fold(touches)], at: [partition: Position(2)], events: 2))
+    try expect(outcome, is: .committed(rows: 2), "a commit of two rows")
+    try subject.expectRows(ledger.expected(touches), "rows once committed, the store still open")
+    try store.close()
+    let checkpoint = try subject.checkpoint(ledger.function)
+    try expect(checkpoint.frontier, is: [partition: Position(2)], "positions once committed")
+    try expect(checkpoint.events, is: 2, "events once committed")
+    try expect(checkpoint.isFresh, is: false, "a store with rows is not fresh")
+  }
+
+  static func reopened(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let partition = Partition(log: "orders", id: "7")
+    var settled: [SettledSegment] = []
+    for step in 1...3 as ClosedRange<UInt64> {
+      let segment = SettledSegment(
+        partition: partition,
+        entry: SegmentEntry(name: "orders/7/\(step).gz", size: .max >> step, version: "\"etag \(step)\""),
+        digest: UInt64.max - step, records: step * 10, end: Position(step * 100, index: step))
+      settled.append(segment)
+      let store = try subject.run([ledger.function]).store
+      try store.write(
+        ledger.function, [], at: [partition: Position(step * 100, index: step)], settled: [segment], events: step * 10)
+      try store.close()
+      let checkpoint = try subject.checkpoint(ledger.function)
+      try expect(checkpoint.frontier, is: [partition: Position(step * 100, index: step)], "the position")
+      try expect(Set(checkpoint.settled), is: Set(settled), "the segments read to their end")
+      try expect(checkpoint.events, is: step * (step + 1) * 5, "events of all runs")
+      try expect(checkpoint.epochs, is: step, "commits of all runs")
+      try expect(checkpoint.isFresh, is: true, "a function without rows is fresh")
+    }
+  }
+
+  static func partitions(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let ids: [[UInt8]] = [[], [0], [0, 0], [0xff, 0xfe], Array("10".utf8), Array("2".utf8), Array("ü|'".utf8)]
+    var frontier: [Partition: Position] = [:]
+    for (place, id) in ids.enumerated() {
+      let number = WideNumber(high: UInt64(place) << 50, middle: .max, low: UInt64(place))
+      frontier[Partition(log: "orders", id: id)] = Position(number: number, index: .max - UInt64(place))
+      frontier[Partition(log: "orders", side: .live, id: id)] = Position(UInt64(place))
+      frontier[Partition(log: "", id: id)] = .zero
+    }
+    let store = try subject.run([ledger.function]).store
+    try store.write(ledger.function, [], at: frontier)
+    let moved = Partition(log: "orders", id: [0])
+    try store.write(ledger.function, [], at: [moved: Position(4)])
+    frontier[moved] = Position(4)
+    try store.close()
+    try expect(subject.checkpoint(ledger.function).frontier, is: frontier, "positions of many partitions")
+  }
+
+  static func twoFunctions(_ subject: StoreUnderTest) throws {
+    let first = Ledger(name: "first", table: "first_ledger")
+    let second = Ledger(name: "second", table: "second_ledger")
+    let store = try subject.run([first.function, second.function]).store
+    let touches = [Touch(account: "a", amount: 1)]
+    let partition = Partition(log: "orders", id: "0")
+    var both = epoch(first.function, [first.fold(touches)], at: [partition: Position(1)], events: 1)
+    both.functions += epoch(second.function, [second.fold(touches)], at: [partition: Position(9)], events: 2).functions
+    try expect(try store.commit(both), is: .committed(rows: 2), "a commit of two functions")
+    try subject.expectRows(first.expected(touches) + second.expected(touches), "rows of two functions")
+
+    var failing = epoch(first.function, [first.fold(touches)], at: [partition: Position(2)], events: 1)
+    let tooMuch = [Touch(account: "a", amount: .max)]
+    failing.functions += epoch(second.function, [second.fold(tooMuch)], at: [partition: Position(10)]).functions
+    _ = try expectError(.data, "a sum that leaves 64 bits in the second function") { _ = try store.commit(failing) }
+    try subject.expectRows(first.expected(touches) + second.expected(touches), "rows after a failed commit")
+    try store.close()
+    let (reopened, checkpoints) = try subject.run([second.function, first.function])
+    try expect(checkpoints.map { $0.frontier[partition] }, is: [Position(9), Position(1)], "each function's position")
+    try expect(checkpoints.map(\.events), is: [2, 1], "each function's events")
+    try reopened.close()
+  }
+
+  static func closed(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let store = try subject.run([ledger.function]).store
+    try store.close()
+    let change = epoch(ledger.function, [ledger.fold([Touch(account: "a", amount: 1)])])
+    _ = try expectError(.unexpected, "a commit to a closed store") { _ = try store.commit(change) }
+    try subject.expectRows([], "rows after a commit to a closed store")
+  }
+}

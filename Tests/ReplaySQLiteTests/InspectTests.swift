@@ -1,0 +1,76 @@
+import ReplayCore
+import ReplaySQLite
+import Testing
+
+@Suite struct InspectTests {
+  private static let noon = Timestamp(microseconds: 1_769_860_800_000_000)
+  private static let options = SQLiteStore.Options(now: { noon })
+
+  @Test func missingFile() throws {
+    let scratch = try Scratch()
+    let error = #expect(throws: ReplayError.self) { try SQLiteStore.inspect(scratch.path) }
+    #expect(error?.code == .missing)
+    #expect(scratch.names == [])
+  }
+
+  @Test func emptyFileAndForeignDatabase() throws {
+    let scratch = try Scratch()
+    scratch.write("")
+    #expect(try SQLiteStore.inspect(scratch.path).isEmpty)
+    try scratch.sql("CREATE TABLE mine (x)")
+    #expect(try SQLiteStore.inspect(scratch.path).isEmpty)
+    #expect(scratch.names == ["store.db"])
+  }
+
+  @Test func whatARunLeft() throws {
+    let scratch = try Scratch()
+    let store = try run(scratch)
+    try check(scratch, "beside a running writer")
+    try store.close()
+    #expect(scratch.names == ["store.db"], "close leaves one file")
+    try check(scratch, "after the run")
+    #expect(scratch.names == ["store.db"], "inspecting makes no file")
+  }
+
+  private func run(_ scratch: Scratch) throws -> SQLiteStore {
+    let function = Function.sums()
+    let store = scratch.store(Self.options)
+    try store.open(function, .sums("other", table: "other_sums"))
+    var epoch = function.epoch([(1, 1), (2, 2)], at: [partition("10"): Position(5), partition("2"): Position(7)])
+    let entry = SegmentEntry(name: "orders/2/0.gz", size: 9, version: "")
+    epoch.functions[0].settled = [
+      SettledSegment(partition: partition("2"), entry: entry, digest: 1, records: 7, end: Position(7))
+    ]
+    _ = try store.commit(epoch)
+    return store
+  }
+
+  private func partition(_ id: String) -> Partition { Partition(log: "orders", id: id) }
+
+  private func check(_ scratch: Scratch, _ when: Comment) throws {
+    let found = try SQLiteStore.inspect(scratch.path)
+    #expect(found.map(\.name) == ["daily", "other"], when)
+    let daily = try #require(found.first)
+    #expect([daily.events, daily.epochs] == [2, 1], when)
+    #expect(daily.version == 1 && daily.phase == .archive && daily.range == .all, when)
+    #expect(daily.updatedAt == Self.noon, when)
+    #expect(daily.owner.hasSuffix("since 2026-01-31T12:00:00.000Z"), when)
+    #expect(daily.positions.map(\.partition) == [partition("2"), partition("10")], when)
+    #expect(daily.positions.map(\.next) == [Position(7), Position(5)], when)
+    #expect(daily.settledSegments == 1, when)
+    #expect(daily.tables.map(\.name) == ["sums"] && daily.tables.map(\.rows) == [2], when)
+    #expect(found[1].events == 0 && found[1].positions.isEmpty, when)
+  }
+
+  @Test func namesThatAnAddressWouldMisread() throws {
+    let scratch = try Scratch()
+    for name in ["a?b=c.db", "a#b.db", "a%41.db", "ä b.db"] {
+      let path = scratch.directory + "/" + name
+      let store = SQLiteStore(path: path, options: Self.options)
+      try store.open(.sums())
+      try store.close()
+      #expect(try SQLiteStore.inspect(path).map(\.name) == ["daily"])
+    }
+    #expect(scratch.names.count == 4)
+  }
+}
