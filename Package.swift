@@ -54,6 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ReplayTool", dependencies: ["Replay", "RetailProjections"], swiftSettings: strict),
     tests("ReplayArchiveTests", imports: ["ReplayCore", "ReplayArchive"]),
+    tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
   ],
   cxxLanguageStandard: .cxx17
 )

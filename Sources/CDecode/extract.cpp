@@ -424,11 +424,14 @@ bool pass(replay_extractor &x, replay_block &b, size_t length, bool check_newlin
   b.reached_until = false;
   b.fault = REPLAY_OK;
   std::fill(x.below.begin(), x.below.end(), 0);
+  b.output->grow(1, x.field_count);
   const uint32_t *index = x.parser->structural_indexes.get();
   uint8_t *scratch = b.bytes + b.scratch;
   Walk walk{x, b, b.bytes, index, index + x.parser->n_structural_indexes, length, scratch, b.bytes + b.capacity};
   walk.has_backslash = memchr(b.bytes, '\\', length) != nullptr;
-  return walk.run(check_newlines);
+  bool good = walk.run(check_newlines);
+  b.scratch_end = size_t(walk.scratch - b.bytes);
+  return good;
 }
 
 /// Where the first record ends that has no structural index; its kind of fault.
@@ -454,6 +457,11 @@ size_t find_fault(replay_extractor &x, replay_block &b, replay_fault &kind) {
 }
 
 }  // namespace
+
+extern "C" size_t replay_unescape(const uint8_t *text, size_t count, uint8_t *out) {
+  uint8_t *to = out;
+  return unescape_into(text, text + count, to) ? size_t(to - out) : SIZE_MAX;
+}
 
 extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block) {
   replay_extractor &x = *extractor;

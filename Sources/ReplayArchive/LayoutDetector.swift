@@ -86,7 +86,7 @@ public enum LayoutDetector {
 
   private static func unsupported(_ entry: SegmentEntry, _ sample: RecordSample) -> ReplayError {
     ReplayError(
-      .data, "this content is not supported yet: \(shown(entry.name))",
+      .missing, "this content is not supported yet: \(shown(entry.name))",
       details: ["found:    \(sample.foreignContent)", "expected: JSON objects, plain or in gzip or zstd"],
       next: "let the sink write JSON lines (Aiven: format.output.type=jsonl)")
   }

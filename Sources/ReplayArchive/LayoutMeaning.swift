@@ -40,12 +40,13 @@ struct LayoutMeaning {
   /// Where the writer put the parts, before anybody overrides it. CloudEvents members are inside the payload.
   private var written: Anatomy {
     var anatomy = Anatomy()
-    if layout == .gharchive {
+    if layout == .gharchive, sample?.members.contains("specversion") != true {
       anatomy.key = JSONPath(members: ["repo", "name"])
       anatomy.time = JSONPath(members: ["created_at"])
       return anatomy
     }
-    guard let payload = envelope.payload.map({ JSONPath(members: [$0]) }) else { return anatomy }
+    let member = layout == .kcr ? "value" : envelope.payload
+    guard let payload = member.map({ JSONPath(members: [$0]) }) else { return anatomy }
     anatomy.payload = payload
     anatomy.type = payload.appending(anatomy.type)
     anatomy.time = payload.appending(anatomy.time)

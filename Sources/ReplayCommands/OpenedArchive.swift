@@ -24,14 +24,16 @@ struct OpenedArchive {
     ignored = listing.ignored
     let (source, limits) = (source, options.limits)
     var codecs: [String] = []
-    layout = try LayoutDetector.detect(entries: listing.entries, options: try options.layoutOptions) { entry in
-      guard let first = try FirstRecord.read(entry, in: source, framing: options.format, limits: limits) else {
-        return nil
+    layout = try OpenedArchive.naming(source) {
+      try LayoutDetector.detect(entries: listing.entries, options: try options.layoutOptions) { entry in
+        guard let first = try FirstRecord.read(entry, in: source, framing: options.format, limits: limits) else {
+          return nil
+        }
+        codecs = first.codecs.map(\.rawValue)
+        return RecordSample(
+          members: first.members, nested: first.nested, isObject: first.isObject, framing: first.framing,
+          beginning: first.beginning)
       }
-      codecs = first.codecs.map(\.rawValue)
-      return RecordSample(
-        members: first.members, nested: first.nested, isObject: first.isObject, framing: first.framing,
-        beginning: first.beginning)
     }
     self.codecs = codecs
     plan = try ArchivePlanner.plan(listing.entries, layout: layout)
@@ -41,6 +43,14 @@ struct OpenedArchive {
     if let archive = options.archive { return try ArchiveLocation.find(archive) }
     let from = options.filesFrom ?? "-"
     return .list(try lines(of: from), root: ".")
+  }
+
+  /// Adds the archive's name to an error about all of it.
+  private static func naming<Result>(_ source: DirectorySource, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch var error as ReplayError {
+      error.details.append("archive: \(source.name)")
+      throw error
+    }
   }
 
   /// The lines of a file; `-` is standard input.

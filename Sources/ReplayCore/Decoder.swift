@@ -4,6 +4,11 @@ public struct Extraction: Sendable {
     /// Index into `fields`.
     public let field: Int
     public let values: [String]
+
+    public init(field: Int, values: [String]) {
+      self.field = field
+      self.values = values
+    }
   }
 
   /// One function's share: its bit in the masks is its place in `functions`.
@@ -11,6 +16,11 @@ public struct Extraction: Sendable {
     public var conditions: [Condition]
     /// For each field it declared, the place in `fields`.
     public var columns: [Int]
+
+    public init(conditions: [Condition], columns: [Int]) {
+      self.conditions = conditions
+      self.columns = columns
+    }
   }
 
   public private(set) var fields: [JSONPath] = []
@@ -29,6 +39,13 @@ public struct Extraction: Sendable {
       let conditions = read.conditions.map { Condition(field: columns[$0.field], values: $0.values) }
       functions.append(Function(conditions: conditions, columns: columns))
     }
+  }
+
+  /// An extraction of exactly these fields.
+  public init(fields: [JSONPath], functions: [Function], anatomy: Anatomy) {
+    self.fields = fields
+    self.functions = functions
+    self.anatomy = anatomy
   }
 
   private mutating func add(_ path: JSONPath) -> Int {

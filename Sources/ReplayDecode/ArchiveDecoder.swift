@@ -22,9 +22,16 @@ public struct ArchiveDecoder: Decoder {
   public func open(_ segment: Segment, in source: any SegmentSource, range: SegmentRange) throws
     -> any SegmentDecoder
   {
-    try SegmentBlocks(
+    if extraction.anatomy.payloadEncoding == .hex {
+      return try HexBlocks(segment, in: source, range: range, self)
+    }
+    let blocks = try SegmentBlocks(
       segment, in: source, range: range, extractor: Extractor(extraction, dropDuplicates: dropDuplicates),
       framing: framing, limits: limits)
+    if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
+      blocks.keys = (try KeysFile(keys, in: source, limits: limits), extraction.keyColumn)
+    }
+    return blocks
   }
 
   public func makeBlock(for segment: Segment) -> RecordBlock { RecordBlock(segment: segment) }

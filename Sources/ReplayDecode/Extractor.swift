@@ -67,6 +67,7 @@ final class Extractor {
       call.from = from.baseAddress
       return replay_extract(handle, &call)
     }
+    storage.used = max(storage.fill, call.scratch_end) + REPLAY_PADDING
     block.bytes = UnsafePointer(storage.bytes)
     // `Slice` and `replay_slice` are both two 32-bit words.
     block.fields = UnsafeRawPointer(call.fields).assumingMemoryBound(to: Slice.self)

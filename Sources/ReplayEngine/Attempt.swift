@@ -16,7 +16,7 @@ final class Attempt: @unchecked Sendable {
 
   init(
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], frontiers: [[Partition: Position]],
-    isFresh: [Bool], bound: ReadBound?
+    isFresh: [Bool], bounds: [Int: ReadBound]
   ) {
     self.setup = setup
     self.committer = committer
@@ -27,7 +27,7 @@ final class Attempt: @unchecked Sendable {
       Lane(setup.projections, setup.extraction, store: setup.store, isFresh: isFresh)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
-    let schedule = ReadSchedule(setup.plan.partitions, done: done, ends: ends, order: order, bound: bound)
+    let schedule = ReadSchedule(setup.plan.partitions, done: done, ends: ends, order: order, bounds: bounds)
     let ledger = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
     floor = Monitor(Floor(schedule, ledger: ledger, workers: workers, lanes: laneCount))
     router =
@@ -83,25 +83,26 @@ final class Attempt: @unchecked Sendable {
     let decoder = try setup.decoder.open(segment, in: setup.source, range: range(of: segment, task))
     var block = setup.decoder.makeBlock(for: segment)
     while try decoder.next(block) {
-      let wanted = block.wanted(functions: setup.projections.count)
+      let facts = BlockFacts(block, functions: setup.projections.count)
       if let router {
         try router.send(block, ticket: ticket, partition: task.partition)
       } else {
         try lane(task, worker).apply(block)
       }
-      guard account(block, task, worker, wanted) else { return false }
+      guard account(facts, task, worker) else { return false }
       if router != nil {
         block = router?.block { setup.decoder.makeBlock(for: segment) } ?? block
       }
     }
     router?.closeTicket(ticket, partition: task.partition)
-    try floor.change { floor in
+    return floor.change { floor in
       floor.reading -= 1
       floor.workerBytes[worker] = 0
       floor.finishedBytes += segment.entry.size
-      try floor.finish(task, decoder.summary, by: setup.rule)
+      // Fails under the same lock: nobody may see this segment read and not yet examined.
+      do { try floor.finish(task, decoder.summary, by: setup.rule) } catch { floor.fail(error) }
+      return !floor.abandoned
     }
-    return true
   }
 
   private func lane(_ task: ReadTask, _ worker: Int) -> Lane {
@@ -110,27 +111,25 @@ final class Attempt: @unchecked Sendable {
 
   private func range(of segment: Segment, _ task: ReadTask) -> SegmentRange {
     let from = frontiers.map { $0[segment.partition].map { segment.mark(atOrAfter: $0) } ?? 0 }
-    let bound = floor.quietly { $0.schedule.bound }
-    let bounded = bound.map { $0.partition == task.partition && $0.segment == task.segment } ?? false
-    return SegmentRange(from: from, untilOrdinal: bounded ? bound.unsafelyUnwrapped.ordinal : .max)
+    let bound = floor.quietly { $0.schedule.bounds[task.partition] }
+    return SegmentRange(from: from, untilOrdinal: bound?.segment == task.segment ? bound?.ordinal ?? .max : .max)
   }
 
   /// Enters the block into the books and stands where a barrier asks for it. False where the attempt ends.
-  private func account(_ block: RecordBlock, _ task: ReadTask, _ worker: Int, _ wanted: [UInt64]) -> Bool {
+  private func account(_ block: BlockFacts, _ task: ReadTask, _ worker: Int) -> Bool {
     let bytes = router == nil ? lane(task, worker).byteCount : 0
     let laneIndex = setup.mode == .byPartition ? task.partition : worker
     let stands = floor.quietly { floor -> Bool in
-      floor.ledger.enter(block, partition: task.partition, wanted: wanted)
-      floor.openRecords += UInt64(block.scanned)
-      floor.records += UInt64(block.scanned)
+      floor.ledger.enter(block, partition: task.partition)
+      floor.openRecords += block.scanned
+      floor.records += block.scanned
       floor.workerBytes[worker] = block.compressedBytes
       if router == nil { floor.laneBytes[laneIndex] = bytes }
       if floor.laneBytes.reduce(0, +) > setup.options.commitBytes || floor.openRecords >= setup.options.commitEvents {
         floor.barrier = true
       }
-      guard floor.barrier, block.isProven, block.isRegular, block.nextMark > 0, floor.schedule.mayStop(task)
-      else { return false }
-      floor.schedule.stand(task, at: block.segment.position(mark: block.nextMark - 1).successor)
+      guard floor.barrier, let stand = block.stand, floor.schedule.mayStop(task) else { return false }
+      floor.schedule.stand(task, at: stand)
       floor.reading -= 1
       return true
     }

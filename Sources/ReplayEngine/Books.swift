@@ -24,6 +24,28 @@ public struct Books: Sendable, Hashable {
   }
 }
 
+/// What the books need of a block, taken before the block goes to the lanes, which may reuse it at once.
+struct BlockFacts {
+  let scanned: UInt64
+  let below: [UInt64]
+  let duplicates: UInt64
+  /// For each function, how many records it is given.
+  let wanted: [UInt64]
+  let compressedBytes: UInt64
+  /// Where the segment stands behind this block, if a cut may be made there.
+  let stand: Position?
+
+  init(_ block: RecordBlock, functions: Int) {
+    scanned = UInt64(block.scanned)
+    below = block.below
+    duplicates = block.duplicates
+    wanted = block.wanted(functions: functions)
+    compressedBytes = block.compressedBytes
+    let mayStand = block.isProven && block.isRegular && block.nextMark > 0
+    stand = mayStand ? block.segment.position(mark: block.nextMark - 1).successor : nil
+  }
+}
+
 /// One entry for each function and partition.
 struct Ledger {
   private(set) var entries: [[Books]]
@@ -33,11 +55,11 @@ struct Ledger {
   }
 
   /// Enters a block: what was scanned, what each function had settled before, what each was given.
-  mutating func enter(_ block: RecordBlock, partition: Int, wanted: [UInt64]) {
+  mutating func enter(_ block: BlockFacts, partition: Int) {
     for function in entries.indices {
       var books = Books()
-      books.read = UInt64(block.scanned) - block.below[function]
-      books.applied = wanted[function]
+      books.read = block.scanned - block.below[function]
+      books.applied = block.wanted[function]
       books.duplicate = block.duplicates
       books.ignored = books.read - books.applied - books.duplicate
       entries[function][partition] += books

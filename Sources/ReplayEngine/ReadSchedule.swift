@@ -39,15 +39,16 @@ struct ReadSchedule {
 
   private(set) var partitions: [PartitionState]
   let order: Order
-  let bound: ReadBound?
+  /// For each partition, where this attempt may not go on.
+  let bounds: [Int: ReadBound]
 
-  init(_ plan: [PartitionPlan], done: [Int], ends: [Position?], order: Order, bound: ReadBound?) {
+  init(_ plan: [PartitionPlan], done: [Int], ends: [Position?], order: Order, bounds: [Int: ReadBound]) {
     self.order = order
-    self.bound = bound
+    self.bounds = bounds
     partitions = plan.indices.map { index in
       PartitionState(
         segments: plan[index].segments, done: done[index], next: done[index], end: ends[index],
-        limit: bound?.partition == index ? bound.unsafelyUnwrapped.segment + 1 : plan[index].segments.count)
+        limit: bounds[index].map { $0.segment + 1 } ?? plan[index].segments.count)
     }
   }
 
@@ -97,17 +98,18 @@ struct ReadSchedule {
     while let summary = partitions[partition].finished[partitions[partition].done] {
       let index = partitions[partition].done
       let segment = partitions[partition].segments[index]
-      do {
-        findings += try rule.examine(segment, summary, previousEnd: partitions[partition].end)
-      } catch let error as ReplayError where error.place == nil {
-        throw error.at(segment, ordinal: 0)
-      }
       partitions[partition].finished[index] = nil
-      if let bound, bound.partition == partition, bound.segment == index {
+      if let bound = bounds[partition], bound.segment == index {
         partitions[partition].reachedBound = true
         partitions[partition].partial = bound.position(in: segment, summary)
         partitions[partition].limit = index
         return (findings, settled)
+      }
+      do {
+        findings += try rule.examine(segment, summary, previousEnd: partitions[partition].end)
+      } catch var error as ReplayError where error.place == nil {
+        if index > 0 { error.details.append("the segment before it: \(partitions[partition].segments[index - 1].name)") }
+        throw error.at(segment, ordinal: 0)
       }
       let end = segment.end(summary, after: partitions[partition].end)
       partitions[partition].end = end
@@ -125,10 +127,15 @@ struct ReadSchedule {
 }
 
 /// Where a bounded attempt stops: just before the record that could not be applied.
-struct ReadBound: Equatable {
+struct ReadBound: Equatable, Comparable {
   let partition: Int
   let segment: Int
   let ordinal: UInt64
+
+  /// By place in the partition.
+  static func < (a: ReadBound, b: ReadBound) -> Bool {
+    a.segment != b.segment ? a.segment < b.segment : a.ordinal < b.ordinal
+  }
 
   /// The position of the bound, as far as the segment's own numbers tell.
   func position(in segment: Segment, _ summary: SegmentSummary) -> Position? {
@@ -145,7 +152,9 @@ extension Segment {
   func end(_ summary: SegmentSummary, after previous: Position?) -> Position? {
     switch numbering {
     case .counted, .place:
-      return summary.records == 0 ? previous : position(mark: summary.records - 1).successor
+      guard summary.records > 0 else { return previous }
+      let end = position(mark: summary.records - 1).successor
+      return max(end, previous ?? end)
     case .explicit:
       guard let last = summary.lastNumber.map({ Position($0).successor }) else { return previous }
       return max(last, previous ?? last)

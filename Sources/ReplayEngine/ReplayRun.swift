@@ -31,10 +31,10 @@ public struct ReplayRun {
     let settledBefore = settledEnds.count(in: setup.plan)
     var report = RunReport()
     report.segmentsSettledBefore = settledBefore
-    var bound: ReadBound?
+    var bounds: [Int: ReadBound] = [:]
     var first: ReplayError?
     while true {
-      let attempt = attempt(committer, settledEnds, bound)
+      let attempt = attempt(committer, settledEnds, bounds)
       do {
         let finished = try attempt.run()
         try committer.settle()
@@ -46,16 +46,16 @@ public struct ReplayRun {
         try? committer.settle()
         if let failure = committer.failure { throw failure }
         settledEnds.add(committer.durableSettled)
-        guard bound == nil || first != nil, let next = setup.plan.bound(for: error), next != bound,
+        guard let bound = setup.plan.bound(for: error), bounds[bound.partition].map({ bound < $0 }) ?? true,
           !setup.stop.isStopped
         else { throw told(first ?? error, committer) }
         first = first ?? error
-        bound = next
+        bounds[bound.partition] = bound
       }
     }
   }
 
-  private func attempt(_ committer: Committer, _ settled: SettledEnds, _ bound: ReadBound?) -> Attempt {
+  private func attempt(_ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound]) -> Attempt {
     let durable = committer.durable
     var done: [Int] = []
     var ends: [Position?] = []
@@ -67,7 +67,7 @@ public struct ReplayRun {
     let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
     return Attempt(
       setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers, isFresh: isFresh,
-      bound: bound)
+      bounds: bounds)
   }
 
   private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {

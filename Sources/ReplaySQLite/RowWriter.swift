@@ -27,18 +27,6 @@ struct RowWriter: ~Copyable {
     scratch.deallocate()
   }
 
-  /// Asks the processor for the long texts of a row to come: they lie in the arena in the order of the events, not of
-  /// the keys, and a miss for each would cost as much as the row. The sum only keeps the reads from being left out.
-  @inline(__always)
-  func warm(_ cells: UnsafePointer<Cell>) -> UInt8 {
-    var sum: UInt8 = 0
-    for column in 0..<types.count where types[column].isText && !cells[column].isNull {
-      let text = Cell.text(at: cells + column)
-      if text.count > 0 { sum &+= text.start.load(as: UInt8.self) }
-    }
-    return sum
-  }
-
   /// Runs the statement with `cells`; an error names the table and the row's key.
   func write(_ cells: UnsafePointer<Cell>) throws {
     for column in 0..<types.count { try bind(cells + column, column) }

@@ -65,8 +65,6 @@ package final class Writer: @unchecked Sendable {
 
   private func write(_ function: EpochCommit.Function) throws -> UInt64 {
     var written: UInt64 = 0
-    var warmth: UInt8 = 0
-    defer { keep(warmth) }
     for set in function.changes where !set.deletes.isEmpty {
       let statement = try connection.prepared(TableSQL(schema: set.schema).delete)
       let writer = RowWriter(statement, table: set.schema, columns: set.schema.keys)
@@ -82,7 +80,6 @@ package final class Writer: @unchecked Sendable {
       let statement = try connection.prepared(TableSQL(schema: set.schema).upsert)
       let writer = RowWriter(statement, table: set.schema, columns: set.schema.columns)
       for index in 0..<set.count {
-        if let ahead = set[min(index + 16, set.count - 1)].baseAddress { warmth &+= writer.warm(ahead) }
         if let start = set[index].baseAddress { try writer.write(start) }
       }
       written += UInt64(set.count)
@@ -149,6 +146,3 @@ extension Connection {
   /// A path that SQLite cannot take for one of its special names (`:memory:`, `file:…`, none).
   package static func plain(_ path: String) -> String { path.hasPrefix("/") ? path : "./" + path }
 }
-
-@inline(never) @_optimize(none)
-func keep(_ v: UInt8) {}

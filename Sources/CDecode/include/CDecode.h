@@ -72,6 +72,8 @@ typedef struct {
   size_t scanned;
   uint64_t duplicates;
   bool reached_until;
+  /// Just behind the last unescaped text.
+  size_t scratch_end;
   /// Where the first record that was not looked at begins.
   size_t stopped_at;
   /// The successor of the last scanned record's mark.
@@ -133,6 +135,9 @@ void replay_split(replay_splitter *, const uint8_t *bytes, size_t length, bool o
 
 /// Just behind the last newline of the bytes; 0 where there is none.
 size_t replay_line_cut(const uint8_t *bytes, size_t length);
+
+/// Undoes JSON's escapes; `out` needs `count` bytes. Answers the bytes written, or SIZE_MAX where an escape is wrong.
+size_t replay_unescape(const uint8_t *text, size_t count, uint8_t *out);
 
 /// Decodes hexadecimal digits; false where there is anything else or an odd number.
 bool replay_unhex(const uint8_t *digits, size_t count, uint8_t *out);

@@ -1,0 +1,188 @@
+import CDecode
+import ReplayCore
+
+/// Segments whose payload is a string of hexadecimal digits in an envelope: the envelope is extracted first, then the
+/// payloads are decoded into a block of their own, and that is extracted like any other.
+final class HexBlocks: SegmentDecoder {
+  private let outer: SegmentBlocks
+  private let envelope: RecordBlock
+  private let inner: Extractor
+  private let parts: HexExtraction
+  private let segment: Segment
+  private let blockBytes: Int
+
+  init(
+    _ segment: Segment, in source: any SegmentSource, range: SegmentRange, _ decoder: ArchiveDecoder
+  ) throws {
+    parts = HexExtraction(decoder.extraction)
+    outer = try SegmentBlocks(
+      segment, in: source, range: range,
+      extractor: Extractor(parts.outer, dropDuplicates: decoder.dropDuplicates), framing: decoder.framing,
+      limits: decoder.limits)
+    inner = Extractor(parts.inner, dropDuplicates: false)
+    envelope = RecordBlock(segment: segment)
+    self.segment = segment
+    blockBytes = decoder.limits.blockBytes
+  }
+
+  var summary: SegmentSummary { outer.summary }
+
+  func next(_ block: RecordBlock) throws -> Bool {
+    block.segment = segment
+    let more = try outer.next(envelope)
+    let storage = (block.owner as? HexStorage) ?? HexStorage(blockBytes: blockBytes)
+    block.owner = storage
+    try unpack(into: storage.payloads)
+    var call = replay_block()
+    let range = SegmentRange(from: Array(repeating: 0, count: inner.functionCount))
+    let good = inner.extract(
+      storage.payloads, length: storage.payloads.fill, framing: .lines, firstOrdinal: 0, range: range, into: block, &call)
+    guard good else { throw malformed(Int(call.fault_ordinal)) }
+    merge(into: block, storage)
+    block.scanned = envelope.scanned
+    block.firstOrdinal = envelope.firstOrdinal
+    block.below = envelope.below
+    block.duplicates = envelope.duplicates
+    block.nextMark = envelope.nextMark
+    block.isProven = envelope.isProven
+    block.isRegular = envelope.isRegular
+    block.compressedBytes = envelope.compressedBytes
+    return more
+  }
+
+  /// Writes the payloads as lines.
+  private func unpack(into storage: BlockStorage) throws {
+    storage.fill = 0
+    for record in 0..<envelope.count {
+      let slice = envelope.fields[record * envelope.fieldCount]
+      storage.reserve(storage.fill + slice.count / 2 + 8)
+      let to = storage.bytes + storage.fill
+      if slice.kind == .string {
+        guard replay_unhex(envelope.bytes + Int(slice.offset), slice.count, to) else { throw malformed(record) }
+        storage.fill += slice.count / 2
+      } else {
+        guard slice.kind == .null else { throw malformed(record) }
+        for (place, byte) in "null".utf8.enumerated() { to[place] = byte }
+        storage.fill += 4
+      }
+      storage.bytes[storage.fill] = 10
+      storage.fill += 1
+    }
+  }
+
+  /// Puts the envelope's fields, marks and masks together with the payload's, for the records that a function wants.
+  private func merge(into block: RecordBlock, _ storage: HexStorage) {
+    var kept = 0
+    storage.prepare(records: block.count, fields: parts.columns.count)
+    for record in 0..<block.count {
+      let origin = Int(block.ordinals[record])
+      let mask = block.masks[record] & envelope.masks[origin]
+      if mask == 0 { continue }
+      for (column, place) in parts.columns.enumerated() {
+        storage.fields[kept * parts.columns.count + column] =
+          switch place {
+          case .payload(let index): block.fields[record * block.fieldCount + index]
+          case .envelope(let index): copy(envelope.fields[origin * envelope.fieldCount + index], storage.payloads)
+          }
+      }
+      storage.records[kept] = block.records[record]
+      storage.marks[kept] = envelope.marks[origin]
+      storage.ordinals[kept] = envelope.ordinals[origin]
+      storage.masks[kept] = mask
+      kept += 1
+    }
+    block.bytes = UnsafePointer(storage.payloads.bytes)
+    block.fieldCount = parts.columns.count
+    block.count = kept
+    block.fields = UnsafePointer(storage.fields)
+    block.records = UnsafePointer(storage.records)
+    block.marks = UnsafePointer(storage.marks)
+    block.masks = UnsafePointer(storage.masks)
+    block.ordinals = UnsafePointer(storage.ordinals)
+  }
+
+  private func copy(_ slice: Slice, _ storage: BlockStorage) -> Slice {
+    let from = envelope.bytes + Int(slice.offset)
+    let offset = storage.append(slice.count) { $0.update(from: from, count: slice.count) }
+    return Slice(offset: UInt32(offset), tail: slice.tail)
+  }
+
+  private func malformed(_ record: Int) -> ReplayError {
+    let ordinal = envelope.firstOrdinal + UInt64(envelope.ordinals[record])
+    return ReplayError(
+      .data, "archive file has a malformed payload: \(segment.name)",
+      details: ["record \(ordinal + 1): expected hexadecimal digits of one JSON object on one line"],
+      next: "mend or replace this file, then run the same command"
+    ).at(segment, ordinal: ordinal)
+  }
+}
+
+/// Which fields are in the envelope and which in the payload.
+struct HexExtraction {
+  enum Place {
+    case payload(Int)
+    case envelope(Int)
+  }
+
+  let outer: Extraction
+  let inner: Extraction
+  let columns: [Place]
+
+  init(_ extraction: Extraction) {
+    let payload = extraction.anatomy.payload ?? JSONPath(members: [])
+    var envelopeFields = [payload]
+    var payloadFields: [JSONPath] = []
+    columns = extraction.fields.map { path in
+      if path.members.starts(with: payload.members) {
+        payloadFields.append(JSONPath(members: Array(path.members.dropFirst(payload.members.count))))
+        return .payload(payloadFields.count - 1)
+      }
+      envelopeFields.append(path)
+      return .envelope(envelopeFields.count - 1)
+    }
+    let places = columns
+    let all = extraction.functions.map { _ in Extraction.Function(conditions: [], columns: []) }
+    outer = Extraction(fields: envelopeFields, functions: all, anatomy: extraction.anatomy)
+    var plain = extraction.anatomy
+    plain.position = nil
+    let conditions = extraction.functions.map { function in
+      Extraction.Function(
+        conditions: function.conditions.compactMap { condition in
+          guard case .payload(let index) = places[condition.field] else { return nil }
+          return Extraction.Condition(field: index, values: condition.values)
+        }, columns: [])
+    }
+    inner = Extraction(fields: payloadFields, functions: conditions, anatomy: plain)
+  }
+}
+
+/// The memory of one merged block.
+final class HexStorage {
+  let payloads: BlockStorage
+  private(set) var fields = UnsafeMutablePointer<Slice>.allocate(capacity: 1)
+  private(set) var records = UnsafeMutablePointer<Slice>.allocate(capacity: 1)
+  private(set) var marks = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+  private(set) var masks = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+  private(set) var ordinals = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+
+  init(blockBytes: Int) { payloads = BlockStorage(blockBytes: blockBytes) }
+
+  deinit { release() }
+
+  func prepare(records count: Int, fields width: Int) {
+    release()
+    fields = .allocate(capacity: max(1, count * width))
+    records = .allocate(capacity: max(1, count))
+    marks = .allocate(capacity: max(1, count))
+    masks = .allocate(capacity: max(1, count))
+    ordinals = .allocate(capacity: max(1, count))
+  }
+
+  private func release() {
+    fields.deallocate()
+    records.deallocate()
+    marks.deallocate()
+    masks.deallocate()
+    ordinals.deallocate()
+  }
+}

@@ -1,0 +1,104 @@
+import CDecode
+import ReplayCore
+
+/// The partition keys of a segment from the file beside it: one JSON value a line, line for line with the records.
+final class KeysFile {
+  private let entry: SegmentEntry
+  private let stream: any ByteStream
+  private var buffer: [UInt8] = []
+  private var taken = 0
+  private var line: UInt64 = 0
+  private var isAtEnd = false
+
+  init(_ entry: SegmentEntry, in source: any SegmentSource, limits: DecodeLimits) throws {
+    self.entry = entry
+    stream = try OpenStream.open(entry, in: source, limits: limits).stream
+  }
+
+  /// Puts each record's key into the block's key column.
+  func fill(_ block: RecordBlock, _ storage: BlockStorage, keyColumn: Int, segment: Segment) throws {
+    let fields = UnsafeMutablePointer(mutating: block.fields)
+    for record in 0..<block.count {
+      let ordinal = block.firstOrdinal + UInt64(block.ordinals[record])
+      while line < ordinal { _ = try next(segment) }
+      let key = try next(segment)
+      fields[record * block.fieldCount + keyColumn] = try slice(of: key, storage)
+    }
+    while line < block.firstOrdinal + UInt64(block.scanned) { _ = try next(segment) }
+    block.bytes = UnsafePointer(storage.bytes)
+  }
+
+  /// Nothing may follow the last record's key.
+  func end(_ segment: Segment) throws {
+    while let byte = try peek() {
+      guard byte == 10 || byte == 13 || byte == 32 else {
+        throw misaligned(segment, "it has more lines than the segment has records (\(line))")
+      }
+      taken += 1
+    }
+  }
+
+  private func slice(of key: ArraySlice<UInt8>, _ storage: BlockStorage) throws -> Slice {
+    guard let first = key.first else { return Slice(offset: 0, tail: 0) }
+    if first == UInt8(ascii: "n") { return Slice(offset: 0, tail: Slice.Kind.null.rawValue << 28) }
+    let isText = first == UInt8(ascii: "\"") && key.count >= 2 && key.last == UInt8(ascii: "\"")
+    let raw = Array(isText ? key.dropFirst().dropLast() : key)
+    var plain = [UInt8](repeating: 0, count: raw.count)
+    let count = isText ? replay_unescape(raw, raw.count, &plain) : raw.count
+    guard count <= raw.count else {
+      throw ReplayError(
+        .data, "a keys file has a malformed key: \(entry.name)", details: ["line \(line)"],
+        next: "mend or replace this file, then run the same command")
+    }
+    let bytes = isText ? plain[..<count] : raw[...]
+    let offset = storage.append(count) { to in for (place, byte) in bytes.enumerated() { to[place] = byte } }
+    let kind: Slice.Kind = isText ? .string : .number
+    return Slice(offset: UInt32(offset), tail: UInt32(count) | kind.rawValue << 28)
+  }
+
+  private func next(_ segment: Segment) throws -> ArraySlice<UInt8> {
+    var start = taken
+    while true {
+      if let newline = buffer[start...].firstIndex(of: 10) {
+        defer { taken = newline + 1 }
+        line += 1
+        let end = newline > taken && buffer[newline - 1] == 13 ? newline - 1 : newline
+        return buffer[taken..<end]
+      }
+      start = buffer.count - taken
+      if try !more() { break }
+    }
+    guard taken < buffer.count else {
+      throw misaligned(segment, "it ends after \(line) lines, before the segment's records do")
+    }
+    defer { taken = buffer.count }
+    line += 1
+    return buffer[taken...]
+  }
+
+  private func peek() throws -> UInt8? {
+    if taken == buffer.count, try !more() { return nil }
+    return buffer[taken]
+  }
+
+  private func more() throws -> Bool {
+    if isAtEnd { return false }
+    buffer.removeFirst(taken)
+    taken = 0
+    let old = buffer.count
+    buffer += [UInt8](repeating: 0, count: 64 << 10)
+    let count = try buffer.withUnsafeMutableBytes { bytes in
+      try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[old...]))
+    }
+    buffer.removeLast(buffer.count - old - count)
+    isAtEnd = count == 0
+    return count > 0
+  }
+
+  private func misaligned(_ segment: Segment, _ what: String) -> ReplayError {
+    ReplayError(
+      .data, "a keys file does not match its segment: \(entry.name)", details: ["segment \(segment.name)", what],
+      next: "fetch both files again, or leave the keys out with --key PATH"
+    ).at(segment, ordinal: 0)
+  }
+}

@@ -1,0 +1,46 @@
+import ReplayCore
+import ReplayDecode
+
+/// The rows that a function makes of these events, with no engine and no store around it: for unit tests of functions.
+///
+/// Each event is the text of one JSON record, in order; the real decoder reads them. Answers every table's rows by its
+/// name, as text and sorted by key: NULL as `NULL`, a decimal as its whole number of smallest units, days and times
+/// in ISO form. Throws what the decoder or the function throws.
+public func rows(
+  of projection: any Projection, events: [String], anatomy: Anatomy = Anatomy()
+) throws -> [String: [[String]]] {
+  let archive = MemoryArchive(["events": Array(events.joined(separator: "\n").utf8)])
+  let extraction = Extraction([projection.reads], anatomy: anatomy, needsKey: !projection.isMergeOnly)
+  let decoder = ArchiveDecoder(extraction, framing: .concatenated)
+  let segment = Segment(
+    entry: try archive.list()[0], partition: Partition(log: "", id: "0"), numbering: .counted(from: WideNumber(low: 0)))
+  let opened = try decoder.open(segment, in: archive, range: SegmentRange(from: [0]))
+  let block = decoder.makeBlock(for: segment)
+  let changes = Changes(tables: projection.tables.map(\.schema))
+  while try opened.next(block) {
+    // One more column than the function declared, so that there is an address where it declared none.
+    try (extraction.functions[0].columns + [0]).withUnsafeBufferPointer { columns in
+      guard let columns = columns.baseAddress else { return }
+      try projection.apply(
+        Batch(block: block, columns: columns, mask: 1, keyColumn: extraction.keyColumn), changes)
+    }
+  }
+  var answer: [String: [[String]]] = [:]
+  for set in changes.merged.map({ $0.sorted() }) + changes.keyed.map({ $0.snapshot() }) {
+    answer[set.schema.name] = texts(of: set)
+  }
+  return answer
+}
+
+/// The rows of a set as a store shows them, sorted by key.
+public func texts(of set: RowSet) -> [[String]] {
+  let types = set.schema.columns.map(\.type)
+  let keys = set.schema.keys.count
+  return (0..<set.count).map { index in
+    guard let start = set[index].baseAddress else { return [] }
+    return types.indices.map { MemoryValue(start + $0, types[$0]) }
+  }.sorted { a, b in
+    let difference = (0..<keys).first { a[$0] != b[$0] }
+    return difference.map { a[$0].precedes(b[$0]) } ?? false
+  }.map { row in zip(row, types).map { $0.text($1) } }
+}
