@@ -21,7 +21,8 @@ let package = Package(
     .executable(name: "replay", targets: ["ReplayTool"]),
     // The rooms one by one, for the benchmarks.
     .library(
-      name: "ReplayRooms", targets: ["ReplayCore", "ReplayDecode", "ReplayArchive", "ReplaySQLite", "RetailProjections"]),
+      name: "ReplayRooms",
+      targets: ["ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "RetailProjections"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -53,8 +54,15 @@ let package = Package(
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
     .executableTarget(
       name: "ReplayTool", dependencies: ["Replay", "RetailProjections"], swiftSettings: strict),
+    tests("TidyTests", imports: []),
+    tests("ReplayCoreTests", imports: ["ReplayCore", "ReplayTesting"]),
     tests("ReplayArchiveTests", imports: ["ReplayCore", "ReplayArchive"]),
+    tests("ReplayDecodeTests", imports: ["ReplayCore", "ReplayDecode", "ReplayArchive", "ReplayTesting"]),
+    tests(
+      "ReplayEngineTests",
+      imports: ["ReplayCore", "ReplayDecode", "ReplayEngine", "ReplayTesting", "RetailProjections"]),
     tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
+    tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],
   cxxLanguageStandard: .cxx17
 )

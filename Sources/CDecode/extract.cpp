@@ -16,6 +16,9 @@ struct DepthTable {
 };
 const DepthTable depths;
 
+/// True for the four brackets, and for some bytes that no JSON value begins with.
+inline bool is_bracket(uint8_t c) { return (c & 0xd9) == 0x59; }
+
 inline bool is_space(uint8_t c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 /// A walk over one block's structural index. `s` is the place in the index; positions before `end` are real, and the
@@ -38,7 +41,6 @@ struct Walk {
   bool needs_position = false;
   uint64_t position = 0;
 
-  uint64_t visited = 0;  // nodes whose object was met: the first member of a name wins
   uint64_t ordinal = 0;
 
   /// `next`: moved behind the value. `done`: the record needs no more; moved behind its last bracket.
@@ -54,10 +56,18 @@ struct Walk {
   bool skip(int depth) {
     const uint32_t *at = s;
     while (at < end) {
-      depth += depths.change[buf[*at++]];
-      if (depth == 0) {
-        s = at;
-        return true;
+      // Eight at a time while none of them is a bracket, which is most of the time.
+      while (at + 8 <= end &&
+             !(is_bracket(buf[at[0]]) | is_bracket(buf[at[1]]) | is_bracket(buf[at[2]]) | is_bracket(buf[at[3]]) |
+               is_bracket(buf[at[4]]) | is_bracket(buf[at[5]]) | is_bracket(buf[at[6]]) | is_bracket(buf[at[7]])))
+        at += 8;
+      int step = 0;
+      for (; step < 8 && at < end; step++) {
+        depth += depths.change[buf[*at++]];
+        if (depth == 0) {
+          s = at;
+          return true;
+        }
       }
     }
     s = at;
@@ -69,6 +79,15 @@ struct Walk {
     size_t stop = s + 1 < end ? s[1] : length;
     while (is_space(buf[stop - 1])) stop--;
     return stop;
+  }
+
+  /// Notes that the record has a member with this name. True the first time: the first member of a name wins, whatever
+  /// its value is.
+  bool is_first(const Member &member) {
+    uint64_t &met = x.met[size_t(member.node)];
+    bool first = met != x.record;
+    met = x.record;
+    return first;
   }
 
   bool unescape(size_t start, size_t length, replay_slice *slice);
@@ -232,8 +251,7 @@ Walk::Result Walk::container(const Member *member, int depth) {
   bool is_object = buf[start] == '{';
   bool wanted = member && member->field >= 0 && out[member->field].tail == 0;
   s++;
-  if (member && member->node >= 0 && is_object && !(visited >> (member->node & 63) & 1)) {
-    visited |= 1ull << (member->node & 63);
+  if (member && member->node >= 0 && is_first(*member) && is_object) {
     Result result = object(member->node, depth + 1);
     if (result != next) return result;
   } else if (!skip(1)) {
@@ -251,6 +269,7 @@ Walk::Result Walk::scalar(const Member &member, size_t start, int depth) {
   bool quoted = c == '"';
   if (quoted && (stop - start < 2 || buf[stop - 1] != '"')) return fail(REPLAY_NOT_JSON, start);
   s++;
+  if (member.node >= 0) is_first(member);
   if (member.is_position && needs_position) {
     if (!read_position(start, stop, quoted)) return fail(REPLAY_BAD_NUMBER, start);
     left--;
@@ -261,8 +280,10 @@ Walk::Result Walk::scalar(const Member &member, size_t start, int depth) {
   size_t length = stop - start;
   if (quoted) {
     slice = {uint32_t(start + 1), tail(length - 2, string)};
-    if (has_backslash && memchr(buf + start + 1, '\\', length - 2) && !unescape(start + 1, length - 2, &slice))
-      return fail(REPLAY_BAD_ESCAPE, start);
+    if (has_backslash && memchr(buf + start + 1, '\\', length - 2)) {
+      if (!unescape(start + 1, length - 2, &slice)) return fail(REPLAY_BAD_ESCAPE, start);
+      if (memchr(buf + slice.offset, 0, slice.tail & 0x0fffffff)) return fail(REPLAY_NUL, start);
+    }
   } else if (c == '-' || uint8_t(c - '0') < 10) {
     slice = {uint32_t(start), tail(length, number)};
   } else if (length == 4 && memcmp(buf + start, "null", 4) == 0) {
@@ -321,7 +342,7 @@ Walk::Result Walk::record() {
   memset(out, 0, x.field_count * sizeof(replay_slice));
   left = x.field_count + x.has_position;
   needs_position = x.has_position;
-  visited = 0;
+  x.record++;
   alive = x.all_functions;
   if (!x.has_position)
     for (uint32_t function = 0; function < x.below.size(); function++)
@@ -466,6 +487,7 @@ extern "C" size_t replay_unescape(const uint8_t *text, size_t count, uint8_t *ou
 extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block) {
   replay_extractor &x = *extractor;
   replay_block &b = *block;
+  x.met.resize(x.nodes.size());
   Numbers before;
   if (x.has_position) before = x.numbers;
   size_t length = b.length;
@@ -482,6 +504,11 @@ extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block)
       x.numbers = before;
       good = pass(x, b, length, true);
     }
+  }
+  if (good && kind != REPLAY_OK && !b.reached_until && b.first_ordinal + b.scanned >= b.until_ordinal) {
+    // The bound stands exactly before the record that has no structural index: nobody asked for that one.
+    b.reached_until = true;
+    b.stopped_at = length;
   }
   if (good && kind != REPLAY_OK && !b.reached_until) {
     b.fault = kind;

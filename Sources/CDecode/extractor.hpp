@@ -61,6 +61,8 @@ struct replay_extractor {
   }
 
   std::vector<replay::Node> nodes;
+  uint64_t record = 0;                                     // counts records, for `met`
+  std::vector<uint64_t> met;                               // by node: the last record that had its member
   std::vector<std::vector<replay::Condition>> conditions;  // by field
   std::vector<uint32_t> conditioned;                       // by field: functions with a condition on it
   uint32_t all_functions;

@@ -65,7 +65,8 @@ struct OpenedArchive {
     while true {
       let count = read(descriptor, &buffer, buffer.count)
       guard count >= 0 else {
-        throw ReplayError(.missing, "cannot read the list of files: \(path)", details: [String(cString: strerror(errno))])
+        throw ReplayError(
+          .missing, "cannot read the list of files: \(path)", details: [String(cString: strerror(errno))])
       }
       if count == 0 { break }
       bytes += buffer[..<count]

@@ -45,7 +45,7 @@ struct Root: ParsableCommand {
       version or shape, 130 or 143 stopped by a signal.
       """,
     version: "replay 0.1.0",
-    subcommands: [Run.self, Plan.self, Apply.self, Check.self, Status.self, Cat.self, Init.self],
+    subcommands: [Run.self, Plan.self, Apply.self, Check.self, Status.self, Cat.self, Init.self, Manual.self],
     defaultSubcommand: Run.self)
 
   /// Runs the command line and never returns.

@@ -65,7 +65,8 @@ public final class MergedRows {
   }
 
   /// The row of this composite key, made where there is none. Valid until the next row is asked for.
-  @inlinable public subscript<K1: CellValue, K2: CellValue, K3: CellValue>(
+  @inlinable
+  public subscript<K1: CellValue, K2: CellValue, K3: CellValue>(
     first: K1, second: K2, third: K3
   ) -> MergedRow {
     let hash = KeyHash.combine(KeyHash.combine(first.keyHash, second.keyHash), third.keyHash)

@@ -36,7 +36,8 @@ final class HexBlocks: SegmentDecoder {
     var call = replay_block()
     let range = SegmentRange(from: Array(repeating: 0, count: inner.functionCount))
     let good = inner.extract(
-      storage.payloads, length: storage.payloads.fill, framing: .lines, firstOrdinal: 0, range: range, into: block, &call)
+      storage.payloads, length: storage.payloads.fill, framing: .lines, firstOrdinal: 0, range: range, into: block,
+      &call)
     guard good else { throw malformed(Int(call.fault_ordinal)) }
     merge(into: block, storage)
     block.scanned = envelope.scanned

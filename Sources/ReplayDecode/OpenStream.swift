@@ -36,3 +36,21 @@ enum OpenStream {
     while frames.framesEnded <= frame, try frames.read(into: scrap) > 0 {}
   }
 }
+
+/// Decompression and nothing else: the ceiling that a replay is measured against.
+public enum DecompressOnly {
+  /// Reads the whole segment through every layer, verifies its checksums and returns its decompressed bytes.
+  public static func run(
+    _ segment: SegmentEntry, in source: any SegmentSource, limits: DecodeLimits = DecodeLimits()
+  ) throws -> UInt64 {
+    let stream = try OpenStream.open(segment, in: source, limits: limits).stream
+    let scrap = UnsafeMutableRawBufferPointer.allocate(byteCount: limits.blockBytes, alignment: 16)
+    defer { scrap.deallocate() }
+    var bytes: UInt64 = 0
+    while true {
+      let count = try stream.read(into: scrap)
+      if count == 0 { return bytes }
+      bytes += UInt64(count)
+    }
+  }
+}

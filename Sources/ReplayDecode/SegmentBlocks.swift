@@ -16,6 +16,8 @@ final class SegmentBlocks: SegmentDecoder {
   private var ordinal: UInt64 = 0
   /// Decompressed bytes before the current block.
   private var base: UInt64 = 0
+  /// The decompressed byte that `Slice.offset` counts from in the block last filled.
+  private(set) var blockStart: UInt64 = 0
   private var atEnd = false
   private var isBounded = false
   /// Records that lie wholly in verified frames, counted at block ends.
@@ -51,6 +53,7 @@ final class SegmentBlocks: SegmentDecoder {
     } catch let error as ReplayError where error.code == .data && error.place == nil {
       throw error.at(segment, ordinal: provenOrdinal)
     }
+    blockStart = base
     var call = replay_block()
     let good = extractor.extract(
       storage, length: cut, framing: cutter?.framing ?? .lines, firstOrdinal: ordinal, range: range, into: block, &call)
@@ -112,10 +115,21 @@ final class SegmentBlocks: SegmentDecoder {
         return try lastCut(storage)
       }
       guard cutter != nil else { continue }
-      if let cut = cutter?.cut(storage.bytes, fill: storage.fill), cut > 0 { return cut }
+      if let cut = cutter?.cut(storage.bytes, fill: storage.fill), cut > 0 {
+        if cut > limits.maxRecordBytes, try firstEnd(storage, cut) > limits.maxRecordBytes { throw tooLong() }
+        return cut
+      }
       if storage.fill > limits.maxRecordBytes { throw tooLong() }
       if storage.fill == storage.room { storage.reserve(storage.room * 2) }
     }
+  }
+
+  /// Where the first record ends. Only a block's first record can be longer than a block.
+  private func firstEnd(_ storage: BlockStorage, _ cut: Int) throws -> Int {
+    if cutter?.framing == .lines { return (0..<cut).first { storage.bytes[$0] == 10 } ?? cut }
+    var splitter = replay_splitter()
+    replay_split(&splitter, storage.bytes, cut, true)
+    return splitter.end
   }
 
   /// Drops what may stand before the first record and finds the framing.
@@ -129,7 +143,8 @@ final class SegmentBlocks: SegmentDecoder {
     while skipped < storage.fill, [9, 10, 13, 32].contains(bytes[skipped]) { skipped += 1 }
     guard
       let framing = wantedFraming
-        ?? RecordCutter.sniff(bytes + skipped, count: storage.fill - skipped, isAll: isAll || storage.fill >= limits.maxRecordBytes)
+        ?? RecordCutter.sniff(
+          bytes + skipped, count: storage.fill - skipped, isAll: isAll || storage.fill >= limits.maxRecordBytes)
     else {
       if storage.fill == storage.room { storage.reserve(storage.room * 2) }
       return
@@ -216,11 +231,16 @@ extension SegmentBlocks {
     case REPLAY_NOT_OBJECT: return ("expected a JSON object, found another value", nil)
     case REPLAY_UNFINISHED: return ("the record is cut off: its brackets do not close", nil)
     case REPLAY_TWO_VALUES_ON_LINE:
-      return ("expected the end of the line, found a second value", "if that is how it was written: --format json-concat")
+      return (
+        "expected the end of the line, found a second value", "if that is how it was written: --format json-concat"
+      )
     case REPLAY_VALUE_OVER_LINES:
-      return ("expected one value a line, found one over several", "if that is how it was written: --format json-concat")
+      return (
+        "expected one value a line, found one over several", "if that is how it was written: --format json-concat"
+      )
     case REPLAY_BAD_ESCAPE: return ("a string has an escape that JSON does not know", nil)
     case REPLAY_BAD_NUMBER: return ("expected the record's own number, found none that fits 64 bits", nil)
+    case REPLAY_NUL: return ("a text that the function reads holds NUL (\\u0000), which no database text can", nil)
     case REPLAY_NO_SEPARATOR: return ("expected a comma between two elements of the array", nil)
     default: return ("expected JSON, found something else", nil)
     }

@@ -43,7 +43,7 @@ final class Attempt: @unchecked Sendable {
     defer {
       floor.change { $0.abandoned = true }
       router?.close()
-      threads.forEach { $0.join() }
+      for thread in threads { thread.join() }
     }
     return try coordinate()
   }
@@ -186,7 +186,10 @@ final class Attempt: @unchecked Sendable {
   private func cut() throws -> Bool {
     try router?.drain()
     let (frontier, ledger, settled, closing, hasWork) = floor.quietly { floor in
-      (floor.schedule.frontier, floor.ledger, floor.settled, floor.closing, floor.openRecords > 0 || !floor.settled.isEmpty)
+      (
+        floor.schedule.frontier, floor.ledger, floor.settled, floor.closing,
+        floor.openRecords > 0 || !floor.settled.isEmpty
+      )
     }
     if hasWork {
       var perFunction: [[Partition: Position]] = []
@@ -214,6 +217,6 @@ final class Attempt: @unchecked Sendable {
     let budget = setup.options.maxStateBytes / lanes.count
     guard lanes.contains(where: { $0.byteCount > budget }) else { return }
     try committer.settle()
-    lanes.forEach { $0.trim(to: budget) }
+    for lane in lanes { lane.trim(to: budget) }
   }
 }

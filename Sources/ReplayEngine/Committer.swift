@@ -132,7 +132,7 @@ final class Committer {
       let lanes = cut.lanes.map { $0[index] }
       for table in lanes.first?.merged.indices ?? 0..<0 {
         guard let first = lanes.first?.merged[table] else { continue }
-        lanes.dropFirst().forEach { first.absorb($0.merged[table]) }
+        for lane in lanes.dropFirst() { first.absorb(lane.merged[table]) }
         changes.append(first.sorted())
       }
       for lane in lanes { changes += lane.keyed }

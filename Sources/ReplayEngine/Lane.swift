@@ -64,7 +64,7 @@ final class Lane {
   /// Forgets clean keyed rows above `bytes`; from then on keys are loaded.
   func trim(to bytes: Int) {
     for (index, changes) in changes.enumerated() where changes.keyed.reduce(0, { $0 + $1.byteCount }) > bytes {
-      changes.keyed.forEach { $0.forget() }
+      for rows in changes.keyed { rows.forget() }
       loads[index] = true
     }
   }

@@ -108,7 +108,9 @@ struct ReadSchedule {
       do {
         findings += try rule.examine(segment, summary, previousEnd: partitions[partition].end)
       } catch var error as ReplayError where error.place == nil {
-        if index > 0 { error.details.append("the segment before it: \(partitions[partition].segments[index - 1].name)") }
+        if index > 0 {
+          error.details.append("the segment before it: \(partitions[partition].segments[index - 1].name)")
+        }
         throw error.at(segment, ordinal: 0)
       }
       let end = segment.end(summary, after: partitions[partition].end)

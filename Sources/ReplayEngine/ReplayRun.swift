@@ -40,7 +40,8 @@ public struct ReplayRun {
         try committer.settle()
         complete(&report, attempt, committer, began)
         if let first { throw told(first, committer) }
-        report.outcome = !finished ? .stopped : report.records == 0 && report.segmentsRead == 0 ? .alreadyDone : .finished
+        report.outcome =
+          !finished ? .stopped : report.records == 0 && report.segmentsRead == 0 ? .alreadyDone : .finished
         return report
       } catch let error as ReplayError {
         try? committer.settle()
@@ -108,8 +109,9 @@ public struct ReplayRun {
     if let bound = setup.plan.bound(for: error) {
       let partition = setup.plan.partitions[bound.partition].partition
       let reached = durable.frontiers.compactMap { $0[partition] }.min()
-      let where_ = reached.map { "up to next position \($0) of partition \(partition)" } ?? "nothing of partition \(partition)"
-      error.effect = "\(events) events of this run are committed, \(where_), nothing after it; \(before) were before"
+      let extent =
+        reached.map { "of partition \(partition) all before position \($0)" } ?? "of partition \(partition) nothing"
+      error.effect = "\(events) events of this run are committed, \(extent); \(before) were before"
     } else {
       error.effect = "\(events) events of this run are committed whole, \(before) were before; nothing else was written"
     }

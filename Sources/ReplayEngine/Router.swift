@@ -162,7 +162,7 @@ final class Router: @unchecked Sendable {
       }
       desk.failure = desk.failure ?? ReplayError(.unexpected, "the lanes are closed")
     }
-    threads.forEach { $0.join() }
+    for thread in threads { thread.join() }
     threads = []
   }
 }

@@ -36,11 +36,14 @@ public func rows(
 public func texts(of set: RowSet) -> [[String]] {
   let types = set.schema.columns.map(\.type)
   let keys = set.schema.keys.count
-  return (0..<set.count).map { index in
-    guard let start = set[index].baseAddress else { return [] }
-    return types.indices.map { MemoryValue(start + $0, types[$0]) }
-  }.sorted { a, b in
+  var rows: [[MemoryValue]] = []
+  for index in 0..<set.count {
+    guard let start = set[index].baseAddress else { continue }
+    rows.append(types.indices.map { MemoryValue(start + $0, types[$0]) })
+  }
+  rows.sort { a, b in
     let difference = (0..<keys).first { a[$0] != b[$0] }
     return difference.map { a[$0].precedes(b[$0]) } ?? false
-  }.map { row in zip(row, types).map { $0.text($1) } }
+  }
+  return rows.map { row in zip(row, types).map { $0.text($1) } }
 }

@@ -80,6 +80,7 @@ final class MemoryReader: SegmentReader {
   func next() throws -> UnsafeRawBufferPointer {
     spoiled.deallocate()
     spoiled = lent
+    lent = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     _ = spoiled.initializeMemory(as: UInt8.self, repeating: 0xdb)
     var count = min(size(), bytes.count - taken)
     switch fault {

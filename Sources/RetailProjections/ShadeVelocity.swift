@@ -27,10 +27,11 @@ public struct ShadeVelocity: Projection {
   public func apply(_ batch: Batch, _ changes: Changes) throws {
     let shades = changes[velocity]
     for sale in batch {
-      let sold = try sale[quantity], day = try sale[time].day, paid = try sale[price] * sold
+      let sold = try sale[quantity]
+      let day = try sale[time].day
       let row = try shades[sale[shade]]
       row.add(sold, to: units)
-      row.add(paid, to: revenue)
+      row.add(try sale[price] * sold, to: revenue)
       row.lower(firstDay, to: day)
       row.raise(lastDay, to: day)
     }

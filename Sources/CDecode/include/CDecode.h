@@ -40,6 +40,7 @@ enum replay_fault {
   REPLAY_BAD_ESCAPE,
   REPLAY_BAD_NUMBER,
   REPLAY_NO_SEPARATOR,
+  REPLAY_NUL,
 };
 
 /// Owns the arrays that a block's records are written to; may outlive the extractor's next block.

@@ -19,7 +19,9 @@ struct ArchiveOptions: ParsableArguments {
   var archive: String?
   @Option(help: "Read the archive's file names from a file, one a line; - for standard input.")
   var filesFrom: String?
-  @Option(help: "How the files are named (default: found out): \(LayoutKind.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    help:
+      "How the files are named (default: found out): \(LayoutKind.allCases.map(\.rawValue).joined(separator: ", ")).")
   var layout: LayoutKind?
   @Option(help: "The end of the files' paths with {partition}, {start}, {last}, {time}, {topic}, {*}.")
   var segmentPattern: String?
@@ -45,7 +47,9 @@ struct ArchiveOptions: ParsableArguments {
   var blockBytes = 256 << 10
 
   func validate() throws {
-    if (archive == nil) == (filesFrom == nil) { throw ValidationError("Give the archive with --archive or with --files-from.") }
+    if (archive == nil) == (filesFrom == nil) {
+      throw ValidationError("Give the archive with --archive or with --files-from.")
+    }
     if blockBytes < 1024 { throw ValidationError("--block-bytes must be at least 1024.") }
     if maxRecordBytes < 1 || maxRecordBytes > 128 << 20 {
       throw ValidationError("--max-record-bytes must be from 1 to \(128 << 20).")

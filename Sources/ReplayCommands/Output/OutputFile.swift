@@ -21,6 +21,7 @@ enum OutputFile {
   }
 
   private static func failure(_ path: String) -> ReplayError {
-    ReplayError(errno == EACCES ? .permission : .cannotCreate, "cannot write \(path): \(String(cString: strerror(errno)))")
+    ReplayError(
+      errno == EACCES ? .permission : .cannotCreate, "cannot write \(path): \(String(cString: strerror(errno)))")
   }
 }

@@ -56,7 +56,8 @@ final class ProgressLine: Sendable {
     let filled = Int(share * 20)
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
     let eta = left.map { "ETA " + Words.seconds($0) } ?? "ETA …"
-    return "\(name)  \(bar)  \(Words.fixed(share * 100, 1))%  \(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  "
+    return
+      "\(name)  \(bar)  \(Words.fixed(share * 100, 1))%  \(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  "
       + "\(Words.rate(rate, milliseconds: 1000))  \(eta)"
   }
 }

@@ -42,7 +42,9 @@ struct Summary {
         "warning   \(Words.plural(report.framesWithoutChecksum, "zstd frame")) without a checksum: "
           + "damage in them cannot be seen")
     }
-    for (kind, found) in Dictionary(grouping: report.findings, by: \.kind).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+    for (kind, found) in Dictionary(grouping: report.findings, by: \.kind).sorted(by: {
+      $0.key.rawValue < $1.key.rawValue
+    }) {
       lines.append("found     \(Words.count(found.count)) × \(kind.rawValue), for example: \(found[0].detail)")
     }
     if !late.isEmpty {
@@ -91,7 +93,8 @@ struct Summary {
           "partitions",
           .array(
             function.books.map {
-              .object([("log", .string($0.partition.log)), ("partition", .string($0.partition.name))] + books($0.books))
+              .object(
+                [("log", .string($0.partition.log)), ("partition", .string($0.partition.name))] + books($0.books))
             })
         )
       ])

@@ -1,2 +1,118 @@
 import ArgumentParser
-struct Plan: ParsableCommand { func run() throws {} }
+import ReplayArchive
+import ReplayCore
+import ReplayEngine
+
+struct Plan: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what a run would read, in which order and about how long. Writes nothing but --out.",
+    discussion: """
+      replay plan --archive events/ --function shade-velocity --store retail.db --out plan.json
+      replay apply plan.json
+
+      Exit codes: 0, or with --detailed-exitcode 2 where there is work to do; 65 where a run would stop at once.
+      """)
+
+  @OptionGroup(title: "Archive") var archive: ArchiveOptions
+  @OptionGroup(title: "Function and store") var target: TargetOptions
+  @Option(help: "Keep the plan in this file, for replay apply.")
+  var out: String?
+  @Flag(help: "End with exit code 2 where there is work to do.")
+  var detailedExitcode = false
+  @OptionGroup(title: "Chain") var chain: ChainOptions
+  @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func validate() throws {
+    guard out != nil else { return }
+    if target.function.isEmpty || target.store == nil {
+      throw ValidationError("A plan to apply needs --function and --store.")
+    }
+    if archive.filesFrom == "-" {
+      throw ValidationError("A list on standard input cannot be kept: give --files-from a file.")
+    }
+  }
+
+  func run() throws {
+    output.apply()
+    Signals.endAtOnce()
+    let projections = try target.projections
+    let opened = try OpenedArchive(archive)
+    let outlook = try Outlook(self, opened, projections)
+    if Console.shared.isJSON {
+      Console.shared.event("plan", outlook.json)
+    } else {
+      for line in outlook.lines { Console.shared.data(line) }
+    }
+    if let problem = outlook.problems.first { throw problem }
+    if let out {
+      try OutputFile.write(try PlanFile.text(self, opened, projections), to: out)
+      Console.shared.say("replay: the plan is in \(out); next: replay apply \(out)")
+    }
+    if detailedExitcode, outlook.left.segments > 0 { throw ExitCode(2) }
+  }
+}
+
+/// Everything that is known of a run before it.
+struct Outlook {
+  let command: Plan
+  let archive: OpenedArchive
+  let projections: [any Projection]
+  let stored: StoredOutlook
+  let left: (segments: Int, bytes: UInt64, isExact: Bool)
+  let sample: FunctionSample
+  let lanes: Int
+  /// How order per key would be kept; nil without a function.
+  let mode: ReadMode?
+  /// What the names alone show to be missing or doubled.
+  let findings: [ChainFinding]
+  /// What would stop a run.
+  private(set) var problems: [ReplayError] = []
+
+  init(_ command: Plan, _ archive: OpenedArchive, _ projections: [any Projection]) throws {
+    self.command = command
+    self.archive = archive
+    self.projections = projections
+    lanes = command.work.lanes ?? Clock.processors
+    mode = projections.isEmpty ? nil : ReadMode(projections: projections, plan: archive.plan, lanes: lanes)
+    stored = try StoredOutlook(command.target.store, projections)
+    let unsettled = stored.unsettled(archive.plan)
+    left = (unsettled.segments.count, unsettled.segments.reduce(0) { $0 + $1.entry.size }, unsettled.isExact)
+    sample = Outlook.sample(unsettled.segments, projections, archive, command)
+    var strict = archive.chain(command.chain)
+    do { _ = try strict.examineNames(archive.plan) } catch {
+      problems.append(error as? ReplayError ?? ReplayError(.unexpected, "\(error)"))
+    }
+    strict.allow = Set(ChainFinding.Kind.allCases)
+    if strict.positions == .unstated { strict.positions = .dense }
+    findings = (try? strict.examineNames(archive.plan)) ?? []
+    problems += stored.problems + (sample.failure.map { [$0] } ?? [])
+  }
+
+  private static func sample(
+    _ segments: [Segment], _ projections: [any Projection], _ archive: OpenedArchive, _ command: Plan
+  ) -> FunctionSample {
+    let reads = projections.isEmpty ? [Reads()] : projections.map(\.reads)
+    let decoder = archive.decoder(
+      reads, needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
+    var limits = FunctionSample.Limits()
+    limits.blockBytes = command.archive.blockBytes
+    return FunctionSample(
+      projections, decoder.extraction, decoder: decoder, in: archive.source, of: segments, limits: limits,
+      now: Clock.milliseconds)
+  }
+
+  /// Lines of work that read at once: no more than processors, segments' partitions, and lanes.
+  var readers: Int {
+    let partitions = archive.plan.partitions.count
+    let readers = mode?.readers(lanes: lanes, partitions: partitions) ?? lanes
+    return max(1, min(readers, Clock.processors, max(1, left.segments)))
+  }
+
+  var estimatedEvents: UInt64 { UInt64(Double(left.bytes) * sample.eventsPerByte) }
+
+  var estimatedMilliseconds: Int64 {
+    let perSecond = sample.eventsPerSecond * Double(readers)
+    return perSecond > 0 ? Int64(Double(estimatedEvents) * 1000 / perSecond) : 0
+  }
+}

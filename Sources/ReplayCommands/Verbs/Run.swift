@@ -37,7 +37,7 @@ struct Replaying {
 
   func run() throws {
     let projections = try command.functions.projections
-    archive.description.forEach { Console.shared.detail($0) }
+    for line in archive.description { Console.shared.detail(line) }
     if archive.layout.orderStrength != .exact { Console.shared.say("replay: \(archive.layout.orderStrength.sentence)") }
     let store = try command.store.open()
     let checkpoints = try store.open(
@@ -72,7 +72,8 @@ struct Replaying {
     let progress = ProgressLine(
       projections.map(\.name).joined(separator: " + "), totalBytes: left.reduce(0) { $0 + $1.entry.size })
     if before > 0 {
-      Console.shared.say("replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
+      Console.shared.say(
+        "replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
     }
     let decoder = archive.decoder(
       projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
@@ -92,7 +93,7 @@ struct Replaying {
     if summary.report.outcome == .alreadyDone {
       Console.shared.say("replay: nothing to do: every event of the archive is settled in \(summary.store)")
     } else {
-      summary.lines.forEach { Console.shared.say("replay: \($0)") }
+      for line in summary.lines { Console.shared.say("replay: \(line)") }
     }
     Console.shared.event("summary", summary.json)
     if let path = command.report { try OutputFile.write(JSONText.object(summary.json).text + "\n", to: path) }

@@ -1,2 +1,90 @@
 import ArgumentParser
-struct Status: ParsableCommand { func run() throws {} }
+import ReplayCore
+import ReplaySQLite
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+struct Status: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what a store holds: its functions, how far each is, and its tables. Changes nothing.")
+
+  @OptionGroup(title: "Store") var store: StoreOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func run() throws {
+    output.apply()
+    Signals.endAtOnce()
+    let path = try StoreOptions.path(store.store)
+    let functions = try SQLiteStore.inspect(path)
+    if Console.shared.isJSON {
+      Console.shared.event(
+        "status_of_store", [("store", .string(path)), ("functions", .array(functions.map { Status.json($0) }))])
+      return
+    }
+    if functions.isEmpty {
+      Console.shared.data("\(path): no function has run into this store yet")
+      Console.shared.say("next: replay run --archive ARCHIVE --function FUNCTION --store \(path)")
+    }
+    for line in functions.flatMap({ Status.lines($0) }) { Console.shared.data(line) }
+    for function in functions {
+      Console.shared.say("next: replay run --archive ARCHIVE --function \(function.name) --store \(path)")
+    }
+  }
+
+  private static func lines(_ function: FunctionStatus) -> [String] {
+    var lines = ["\(function.name)  version \(function.version)"]
+    lines.append("  phase      \(function.phase.rawValue)")
+    lines.append(
+      "  events     \(Words.count(function.events)) in \(Words.plural(function.epochs, "commit")), "
+        + "\(Words.plural(function.settledSegments, "segment")) read whole")
+    if let time = function.updatedAt { lines.append("  committed  \(time) (\(age(of: time)) ago)") }
+    lines.append("  last run   \(function.owner)")
+    for position in function.positions { lines.append("  position   \(position.partition): next \(position.next)") }
+    for table in function.tables { lines.append("  table      \(table.name): \(Words.plural(table.rows, "row"))") }
+    return lines
+  }
+
+  /// Seconds since `time`, on this machine's clock.
+  private static func ageSeconds(of time: Timestamp) -> Int64 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return max(0, Int64(now.tv_sec) - time.microseconds / 1_000_000)
+  }
+
+  private static func age(of time: Timestamp) -> String {
+    let seconds = ageSeconds(of: time)
+    if seconds >= 86_400 { return Words.plural(seconds / 86_400, "day") }
+    return Words.seconds(seconds * 1000)
+  }
+
+  static func json(_ function: FunctionStatus) -> JSONText {
+    .object([
+      ("name", .string(function.name)), ("version", .number(function.version)),
+      ("phase", .string(function.phase.rawValue)), ("events", .number(function.events)),
+      ("commits", .number(function.epochs)), ("segments_read_whole", .number(function.settledSegments)),
+      ("committed_at", .optional(function.updatedAt?.description)),
+      ("age_seconds", function.updatedAt.map { .number(ageSeconds(of: $0)) } ?? .null),
+      ("last_run", .string(function.owner)),
+      (
+        "positions",
+        .array(
+          function.positions.map {
+            .object([
+              ("log", .string($0.partition.log)), ("partition", .string($0.partition.name)),
+              ("next", .string($0.next.description)),
+            ])
+          })
+      ),
+      (
+        "tables",
+        .array(function.tables.map { .object([("name", .string($0.name)), ("rows", .number($0.rows))]) })
+      ),
+    ])
+  }
+}

@@ -1,0 +1,54 @@
+# Every command of the project; CONTRIBUTING.md says when to use which.
+SWIFT ?= swift
+REPLAY = .build/release/replay
+export SWIFT_BACKTRACE ?= enable=no
+
+.PHONY: deps build release demo test unit blackbox kill lint bench bench-data fixtures man clean
+
+deps: ## installs the system packages of packages.txt where one is missing
+	@scripts/deps.sh
+
+build: deps
+	$(SWIFT) build
+
+release: deps
+	$(SWIFT) build -c release --product replay
+
+demo: release ## replays a million events, is killed half-way, resumes
+	@python3 scripts/demo.py $(REPLAY)
+
+test: deps lint release ## everything CI runs
+	$(SWIFT) build --build-tests
+	python3 -m unittest discover -s Tests/BlackBox -p 'test_*.py' -v
+	$(SWIFT) test
+
+unit: deps
+	$(SWIFT) test
+
+blackbox: release
+	python3 -m unittest discover -s Tests/BlackBox -p 'test_*.py' -v
+
+kill: release ## 200 kill points (POINTS=n, SEED=n)
+	python3 Tests/BlackBox/kill.py $(REPLAY) --points $(or $(POINTS),200) --seed $(or $(SEED),1)
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
+
+bench-data: ## an archive of 8,000,000 events in .build/bench
+	@test -f .build/bench/tally.json || python3 fixtures/generate.py archive --events 8000000 --codec both \
+		--out .build/bench --tally .build/bench/tally.json
+
+bench: deps bench-data ## per stage and the whole path
+	cd Benchmarks && $(SWIFT) run -c release bench ../.build/bench/zstd
+
+fixtures:
+	python3 fixtures/generate.py fixtures
+	python3 fixtures/generate.py check
+
+man: release ## man pages and completions in .build/share
+	mkdir -p .build/share/man
+	$(REPLAY) manual --out .build/share/man
+	for shell in bash zsh fish; do $(REPLAY) --generate-completion-script $$shell > .build/share/replay.$$shell; done
+
+clean:
+	rm -rf .build demo Benchmarks/.build

@@ -1,0 +1,59 @@
+import ReplayCore
+
+// The options as a command line would say them, with paths from the root: what a plan keeps of them.
+
+extension JSONPath {
+  /// The text that `init(_:)` reads back as the same path.
+  var argument: String {
+    members.map { member in
+      member.map { $0 == "." || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+    }.joined(separator: ".")
+  }
+}
+
+extension ArchiveOptions {
+  var arguments: [String] {
+    let values: [(String, String?)] = [
+      ("archive", archive.map(InputFile.absolute)), ("files-from", filesFrom.map(InputFile.absolute)),
+      ("layout", layout?.rawValue), ("segment-pattern", segmentPattern), ("format", format?.rawValue),
+      ("key", key?.argument), ("type", type?.argument), ("time", time?.argument), ("position", position?.argument),
+      ("id", id?.argument), ("max-record-bytes", "\(maxRecordBytes)"), ("max-window-log", "\(maxWindowLog)"),
+      ("block-bytes", "\(blockBytes)"),
+    ]
+    return rewritten(values) + (followSymlinks ? ["--follow-symlinks"] : [])
+  }
+}
+
+extension ChainOptions {
+  var arguments: [String] {
+    let flags = [
+      ("--allow-holes", allowHoles), ("--allow-overlaps", allowOverlaps), ("--allow-duplicates", allowDuplicates),
+      ("--allow-inversions", allowInversions), ("--allow-late", allowLate),
+    ]
+    return rewritten([("positions", positions == .unstated ? nil : positions.rawValue)])
+      + flags.filter(\.1).map(\.0)
+  }
+}
+
+extension WorkOptions {
+  var arguments: [String] {
+    rewritten([
+      ("lanes", lanes.map { "\($0)" }), ("commit-interval", "\(commitInterval)"), ("commit-bytes", "\(commitBytes)"),
+      ("commit-events", commitEvents.map { "\($0)" }), ("max-state-bytes", "\(maxStateBytes)"),
+    ])
+  }
+}
+
+extension TargetOptions {
+  var arguments: [String] {
+    get throws {
+      let path = try store.map { InputFile.absolute(try StoreOptions.path($0)) }
+      return rewritten(function.map { ("function", $0) } + [("store", path)])
+    }
+  }
+}
+
+/// `--name=value`, so that a value may begin with a hyphen.
+private func rewritten(_ values: [(String, String?)]) -> [String] {
+  values.compactMap { name, value in value.map { "--\(name)=\($0)" } }
+}

@@ -1,0 +1,133 @@
+import ReplayArchive
+import ReplayCore
+
+/// The plan as a person reads it.
+extension Outlook {
+  var lines: [String] {
+    var seen: Set<String> = []
+    var lines = archive.description.filter { seen.insert($0).inserted }
+    for finding in findings {
+      lines.append("found     \(finding.kind.rawValue) in \(finding.segment): \(finding.detail)")
+    }
+    let absent = archive.plan.absentPartitions
+    if !absent.isEmpty {
+      let list = absent.prefix(5).map(\.description).joined(separator: ", ") + (absent.count > 5 ? "…" : "")
+      let count = Words.plural(absent.count, "partition")
+      lines.append("found     no files of \(count) that should be there by number: \(list)")
+    }
+    lines += [""] + partitions + [""]
+    if Console.shared.isVerbose { lines += segments + [""] }
+    if let mode { lines.append("order     \(mode.rawValue), \(Words.plural(lanes, "lane"))") }
+    lines += storeLines
+    return lines + [estimate]
+  }
+
+  private var partitions: [String] {
+    var table = TextTable(
+      ["partition", "segments", "bytes", "first", "last segment begins", "last"], numeric: [1, 2, 3, 4, 5])
+    for partition in archive.plan.partitions {
+      table.add([
+        Outlook.shown(partition.partition.description), Words.count(partition.segments.count),
+        Words.bytes(partition.segments.reduce(0) { $0 + $1.entry.size }),
+        Outlook.text(partition.segments.first?.begins), Outlook.text(partition.segments.last?.begins),
+        Outlook.text(partition.segments.last?.promisedLast),
+      ])
+    }
+    return table.lines
+  }
+
+  private var segments: [String] {
+    var table = TextTable(["segment", "bytes", "first", "last"], numeric: [1, 2, 3])
+    for segment in archive.plan.partitions.flatMap(\.segments) {
+      table.add([
+        segment.name, Words.bytes(segment.entry.size), Outlook.text(segment.begins), Outlook.text(segment.promisedLast),
+      ])
+    }
+    return table.lines
+  }
+
+  private var storeLines: [String] {
+    guard let path = stored.path else { return [] }
+    if !stored.exists { return ["store     \(path): would be made"] }
+    var lines = stored.functions.map {
+      "store     \(path): \($0.name) has settled \(Words.plural($0.events, "event")), "
+        + "\(Words.plural($0.settledSegments, "segment"))"
+    }
+    for projection in projections where !stored.functions.contains(where: { $0.name == projection.name }) {
+      lines.append("store     \(path): \(projection.name) has not run into it yet")
+    }
+    let most = left.isExact ? "" : "at most "
+    lines.append("left      \(most)\(Words.plural(left.segments, "segment")), \(Words.bytes(left.bytes))")
+    return lines
+  }
+
+  private var estimate: String {
+    if left.segments == 0 { return "estimate  nothing to do" }
+    let names = projections.map(\.name).joined(separator: " + ")
+    let what = projections.isEmpty ? "decoding alone" : "decoding and \(names)"
+    let perSecond = UInt64(sample.eventsPerSecond * Double(readers))
+    return "estimate  about \(Words.count(estimatedEvents)) events in \(Words.seconds(estimatedMilliseconds)), "
+      + "\(Words.rate(perSecond, milliseconds: 1000)) on \(Words.plural(readers, "lane")) "
+      + "(\(what), from a sample of \(Words.plural(sample.events, "event")) in \(Words.plural(sample.segments, "segment")); "
+      + "commits not counted)"
+  }
+
+  private static func text(_ position: Position?) -> String { position?.description ?? "-" }
+
+  private static func shown(_ name: String) -> String { name.isEmpty ? "(all)" : name }
+}
+
+/// The plan as one JSON object.
+extension Outlook {
+  var json: [(String, JSONText)] {
+    let layout = archive.layout
+    return [
+      ("archive", .string(archive.source.name)), ("layout", .string(layout.layout.rawValue)),
+      ("evidence", .array(layout.evidence.map { .string($0) })),
+      ("order_strength", .string(layout.orderStrength.rawValue)),
+      ("end_strength", .string(layout.endStrength.rawValue)),
+      ("framing", .optional(layout.framing?.rawValue)), ("codecs", .array(archive.codecs.map { .string($0) })),
+      ("segments", .number(archive.plan.segmentCount)), ("compressed_bytes", .number(archive.plan.bytes)),
+      (
+        "ignored_files",
+        .object(
+          archive.ignored.map { ($0.key.rawValue, JSONText.number($0.value)) }.sorted { $0.0 < $1.0 })
+      ),
+      ("partitions", .array(archive.plan.partitions.map(Outlook.partition))),
+      ("absent_partitions", .array(archive.plan.absentPartitions.map { .string($0.description) })),
+      ("findings", .array(findings.map(Outlook.finding))),
+      ("functions", .array(projections.map { .string($0.name) })), ("order", .optional(mode?.rawValue)),
+      ("lanes", .number(lanes)), ("store", .optional(stored.path)), ("store_exists", .bool(stored.exists)),
+      ("store_functions", .array(stored.functions.map { Status.json($0) })),
+      ("segments_left", .number(left.segments)), ("bytes_left", .number(left.bytes)),
+      ("left_is_exact", .bool(left.isExact)), ("estimated_events", .number(estimatedEvents)),
+      ("estimated_milliseconds", .number(estimatedMilliseconds)),
+      ("estimated_events_per_second", .number(Int64(sample.eventsPerSecond * Double(readers)))),
+      ("sample_events", .number(sample.events)), ("sample_milliseconds", .number(sample.milliseconds)),
+      ("problems", .array(problems.map { .string($0.summary) })),
+    ]
+  }
+
+  private static func partition(_ partition: PartitionPlan) -> JSONText {
+    .object([
+      ("log", .string(partition.partition.log)), ("partition", .string(partition.partition.name)),
+      (
+        "segments",
+        .array(
+          partition.segments.map {
+            .object([
+              ("name", .string($0.name)), ("bytes", .number($0.entry.size)),
+              ("first", .optional($0.begins?.description)), ("last", .optional($0.promisedLast?.description)),
+            ])
+          })
+      ),
+    ])
+  }
+
+  private static func finding(_ finding: ChainFinding) -> JSONText {
+    .object([
+      ("kind", .string(finding.kind.rawValue)), ("partition", .string(finding.partition.description)),
+      ("segment", .string(finding.segment)), ("count", .number(finding.count)), ("detail", .string(finding.detail)),
+    ])
+  }
+}

@@ -1,0 +1,28 @@
+import ReplayCore
+
+/// What verbs need that read an archive without a run.
+public enum SideBySide {
+  /// Calls `body` with 0..<`count`, each on a thread of its own, and returns when all have.
+  public static func run(_ count: Int, named name: String, _ body: @escaping @Sendable (Int) -> Void) {
+    let threads = (0..<max(1, count)).map { index in NamedThread("\(name)-\(index)") { body(index) } }
+    for thread in threads { thread.join() }
+  }
+}
+
+extension Segment {
+  /// The next position after the segment; where it has no records, `previous`.
+  public func next(after summary: SegmentSummary, previous: Position?) -> Position? { end(summary, after: previous) }
+}
+
+extension Progress {
+  public init(bytes: UInt64, events: UInt64) {
+    self.init()
+    self.bytes = bytes
+    self.events = events
+  }
+}
+
+extension ReadMode {
+  /// How many lines of work read and decode at once.
+  public func readers(lanes: Int, partitions: Int) -> Int { workers(lanes: lanes, partitions: partitions) }
+}
