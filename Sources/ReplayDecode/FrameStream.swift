@@ -57,12 +57,12 @@ final class FrameStream: ByteStream {
     while !rest.isEmpty {
       if !inFrame, try !beginFrame() { break }
       let before = (input.count, rest.count)
-      let step: InflateStep
-      do { step = try inflater.step(&input, &rest) } catch { throw damage(error) }
+      let step = Result { () throws(FrameFault) in try inflater.step(&input, &rest) }
       consumed += UInt64(before.0 - input.count)
       written += UInt64(before.1 - rest.count)
       frameWritten += UInt64(before.1 - rest.count)
-      switch step {
+      if case .failure(let fault) = step { throw damage(fault) }
+      switch try step.get() {
       case .frameEnded:
         endFrame()
         if rest.count < output.count / 2 { return output.count - rest.count }

@@ -119,7 +119,7 @@ final class Attempt: @unchecked Sendable {
   private func account(_ block: BlockFacts, _ task: ReadTask, _ worker: Int) -> Bool {
     let bytes = router == nil ? lane(task, worker).byteCount : 0
     let laneIndex = setup.mode == .byPartition ? task.partition : worker
-    let stands = floor.quietly { floor -> Bool in
+    let stood = floor.quietly { floor -> UInt64? in
       floor.ledger.enter(block, partition: task.partition)
       floor.openRecords += block.scanned
       floor.records += block.scanned
@@ -128,18 +128,14 @@ final class Attempt: @unchecked Sendable {
       if floor.laneBytes.reduce(0, +) > setup.options.commitBytes || floor.openRecords >= setup.options.commitEvents {
         floor.barrier = true
       }
-      guard floor.barrier, let stand = block.stand, floor.schedule.mayStop(task) else { return false }
-      floor.schedule.stand(task, at: stand)
-      floor.reading -= 1
-      return true
+      guard floor.barrier, let stand = block.stand, floor.schedule.mayStop(task) else { return nil }
+      return floor.stand(task, at: stand)
     }
-    if !stands { return floor.quietly { !$0.abandoned } }
+    guard let stood else { return floor.quietly { !$0.abandoned } }
     floor.change { _ in }  // Wakes the coordinator: one fewer is reading.
     return floor.wait { floor -> Bool? in
       if floor.abandoned { return false }
-      if floor.barrier { return nil }
-      floor.reading += 1
-      return true
+      return floor.cuts == stood ? nil : true
     }
   }
 

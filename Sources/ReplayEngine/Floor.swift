@@ -5,6 +5,11 @@ struct Floor {
   var schedule: ReadSchedule
   /// Workers that are inside a segment and do not stand.
   var reading = 0
+  /// Workers that stand in the middle of a segment.
+  private var standing = 0
+  /// Cuts made so far: who stands waits for the next one. Not for the barrier to fall, since it may be up again before
+  /// they wake.
+  private(set) var cuts: UInt64 = 0
   /// Up: everyone stands at the next place where a cut may be.
   var barrier = false
   /// The cut at the next barrier is the last one.
@@ -60,8 +65,19 @@ struct Floor {
     }
   }
 
-  /// Begins a new epoch behind a cut.
+  /// A worker stands in the middle of its segment; answers the number of cuts before.
+  mutating func stand(_ task: ReadTask, at position: Position) -> UInt64 {
+    schedule.stand(task, at: position)
+    reading -= 1
+    standing += 1
+    return cuts
+  }
+
+  /// Begins a new epoch behind a cut. Who stands reads again from this moment, awake or not.
   mutating func begin(functions: Int) {
+    reading += standing
+    standing = 0
+    cuts += 1
     ledger = Ledger(functions: functions, partitions: schedule.partitions.count)
     settled = []
     openRecords = 0
