@@ -80,10 +80,11 @@ final class Attempt: @unchecked Sendable {
   /// Reads one segment; false where the attempt ends meanwhile.
   private func read(_ task: ReadTask, _ ticket: Int, _ worker: Int) throws -> Bool {
     let segment = setup.plan.partitions[task.partition].segments[task.segment]
-    let decoder = try setup.decoder.open(segment, in: setup.source, range: range(of: segment, task))
+    let own = frontiers.map { $0[segment.partition].map { segment.mark(atOrAfter: $0) } ?? 0 }
+    let decoder = try setup.decoder.open(segment, in: setup.source, range: range(of: segment, task, own))
     var block = setup.decoder.makeBlock(for: segment)
     while try decoder.next(block) {
-      let facts = BlockFacts(block, functions: setup.projections.count)
+      let facts = BlockFacts(block, own: own, functions: setup.projections.count)
       if let router {
         try router.send(block, ticket: ticket, partition: task.partition)
       } else {
@@ -109,9 +110,13 @@ final class Attempt: @unchecked Sendable {
     lanes[setup.mode == .byPartition ? task.partition : worker]
   }
 
-  private func range(of segment: Segment, _ task: ReadTask) -> SegmentRange {
-    let from = frontiers.map { $0[segment.partition].map { segment.mark(atOrAfter: $0) } ?? 0 }
-    let bound = floor.quietly { $0.schedule.bounds[task.partition] }
+  /// What each function has not settled; and where overlaps are allowed, nothing that the segment before held.
+  private func range(of segment: Segment, _ task: ReadTask, _ own: [UInt64]) -> SegmentRange {
+    let (bound, end) = floor.quietly { floor in
+      (floor.schedule.bounds[task.partition], floor.schedule.partitions[task.partition].end)
+    }
+    let overlapped = setup.rule.needsSequence ? end.map { segment.mark(atOrAfter: $0) } ?? 0 : 0
+    let from = own.map { max($0, overlapped) }
     return SegmentRange(from: from, untilOrdinal: bound?.segment == task.segment ? bound?.ordinal ?? .max : .max)
   }
 

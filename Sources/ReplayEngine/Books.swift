@@ -28,17 +28,23 @@ public struct Books: Sendable, Hashable {
 struct BlockFacts {
   let scanned: UInt64
   let below: [UInt64]
-  let duplicates: UInt64
+  let duplicates: [UInt64]
   /// For each function, how many records it is given.
   let wanted: [UInt64]
   let compressedBytes: UInt64
   /// Where the segment stands behind this block, if a cut may be made there.
   let stand: Position?
 
-  init(_ block: RecordBlock, functions: Int) {
+  /// `own`: for each function, the first mark it has not settled. Records between that and what the decoder was told
+  /// to begin at repeat the segment before: they are duplicates, where that is allowed.
+  init(_ block: RecordBlock, own: [UInt64], functions: Int) {
     scanned = UInt64(block.scanned)
-    below = block.below
-    duplicates = block.duplicates
+    below = own.enumerated().map { function, mark in
+      let dropped = block.below[function]
+      if case .explicit = block.segment.numbering { return mark > 0 ? dropped : 0 }
+      return min(dropped, mark > block.firstOrdinal ? mark - block.firstOrdinal : 0)
+    }
+    duplicates = zip(block.below, below).map { block.duplicates + $0 - $1 }
     wanted = block.wanted(functions: functions)
     compressedBytes = block.compressedBytes
     let mayStand = block.isProven && block.isRegular && block.nextMark > 0
@@ -60,7 +66,7 @@ struct Ledger {
       var books = Books()
       books.read = block.scanned - block.below[function]
       books.applied = block.wanted[function]
-      books.duplicate = block.duplicates
+      books.duplicate = block.duplicates[function]
       books.ignored = books.read - books.applied - books.duplicate
       entries[function][partition] += books
     }

@@ -1,0 +1,96 @@
+import Foundation
+import ReplayCore
+import ReplayTesting
+import Testing
+
+/// Lends a string's bytes as `Text`.
+func withText<Result>(_ string: String, _ body: (Text) throws -> Result) rethrows -> Result {
+  var string = string
+  return try string.withUTF8 { try body(Text(UnsafeRawBufferPointer($0))) }
+}
+
+struct ValueTests {
+  @Test(arguments: [
+    ("0", 0), ("-0", 0), ("9223372036854775807", Int64.max), ("-9223372036854775808", Int64.min),
+    ("9007199254740993", 9_007_199_254_740_993),
+  ]) func integersAreExact(text: String, value: Int64) {
+    #expect(withText(text) { ValueParsing.integer($0) } == value)
+  }
+
+  @Test(arguments: ["", "-", "01", "1.0", "1e3", "9223372036854775808", "-9223372036854775809", "+1", " 1"])
+  func whatIsNoIntegerIsNone(text: String) {
+    #expect(withText(text) { ValueParsing.integer($0) } == nil)
+  }
+
+  @Test(arguments: [("24.90", 2490), ("24.9", 2490), ("24", 2400), ("-0.05", -5), ("1.2300", 123), ("0", 0)])
+  func decimalsAreExact(text: String, unscaled: Int) {
+    #expect(withText(text) { ValueParsing.decimal($0, scale: 2) }?.unscaled == Int128(unscaled))
+  }
+
+  @Test(arguments: ["1.234", "1.", ".5", "1e2", "01.00", "", "-", "1.2.3"])
+  func whatDoesNotFitADecimalIsNone(text: String) {
+    #expect(withText(text) { ValueParsing.decimal($0, scale: 2) } == nil)
+  }
+
+  @Test(arguments: [
+    "2026-01-31T08:12:33.123Z", "1969-12-31T23:59:59.999Z", "2024-02-29T00:00:00.000Z", "2000-02-29T12:00:00.000+02:30",
+  ]) func timesAreFoundationsTimes(text: String) throws {
+    let formatter = ISO8601DateFormatter()
+    formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+    let seconds = try #require(formatter.date(from: text)).timeIntervalSince1970
+    let found = try #require(withText(text) { ValueParsing.timestamp($0) })
+    #expect(abs(Double(found.microseconds) / 1e6 - seconds) < 1e-6)
+    if text.hasSuffix("Z") { #expect(found.description == text) }
+  }
+
+  @Test(arguments: ["yesterday", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01"])
+  func whatIsNoTimeIsNone(text: String) {
+    #expect(withText(text) { ValueParsing.timestamp($0) } == nil)
+  }
+
+  @Test func positionsOrderAndKeepTheirStoredForm() {
+    let wide = WideNumber(high: 1, middle: .max, low: .max)
+    let rising = [
+      Position.zero, Position(0, index: 1), Position(41), Position(41).successor, Position(42),
+      Position(number: wide), Position(number: wide.advanced(by: 1)),
+    ]
+    #expect(rising == rising.sorted())
+    #expect(rising.map(\.stored) == rising.map(\.stored).sorted())
+    for position in rising { #expect(Position(stored: position.stored) == position) }
+    #expect(wide.advanced(by: 1) == WideNumber(high: 2, middle: 0, low: 0))
+  }
+
+  /// A text of any length is the same text as a cell, and orders as its bytes do.
+  @Test func cellsKeepTextsOfEveryLength() {
+    let arena = Arena()
+    for count in 0...40 {
+      let string = String((0..<count).map { Character(UnicodeScalar(UInt8(97 + $0 % 26))) })
+      withText(string) { text in
+        let cell = Cell(text, in: arena)
+        #expect(cell.equals(text))
+        #expect(cell.withText { String($0) } == string)
+        #expect(!cell.isNull)
+      }
+    }
+  }
+
+  /// Merged rows are a dictionary's sums, whatever the keys.
+  @Test func mergedRowsAreADictionarysSums() {
+    let seed: UInt64 = 42
+    var chance = SplitMix64(seed: seed)
+    var table = MergedTable("t", key: .text("k"))
+    let total = table.sum("total")
+    let changes = Changes(tables: [table.schema])
+    var expected: [String: Int] = [:]
+    for _ in 0..<20_000 {
+      let key =
+        String(repeating: chance.one(of: ["a", "ß", "語"]), count: chance.number(0...20)) + "\(chance.number(0...50))"
+      let value = chance.number(-1000...1000)
+      expected[key, default: 0] += value
+      withText(key) { changes[table][$0].add(value, to: total) }
+    }
+    let rows = texts(of: changes.takeMerged()[0].sorted())
+    #expect(rows.map { $0[0] } == expected.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, "seed \(seed)")
+    #expect(rows.allSatisfy { Int($0[1]) == expected[$0[0]] }, "seed \(seed)")
+  }
+}

@@ -1,0 +1,142 @@
+import ReplayCore
+import ReplayDecode
+import ReplayEngine
+import ReplayTesting
+import RetailProjections
+
+/// One retail event, and what an independent model makes of many.
+struct Sale {
+  let sequence: Int
+  let type: String
+  let customer: String
+  let sku: String
+  let shade: String
+  let cents: Int
+  let quantity: Int
+  let day: Int
+
+  var time: String { "2026-01-\(day < 10 ? "0" : "")\(day)T00:00:00.\(sequence % 1000 + 1000)Z".replacing(".1", ".") }
+
+  var json: String {
+    let price = "\(cents / 100).\(cents % 100 < 10 ? "0" : "")\(cents % 100)"
+    return #"{"type":"\#(type)","time":"\#(time)","partitionkey":"\#(customer)","sequence":\#(sequence),"#
+      + #""data":{"sku":"\#(sku)","category":"cosmetics","shade":"\#(shade)","price":\#(price),"quantity":\#(quantity)}}"#
+  }
+}
+
+extension String {
+  /// The text with the first occurrence of `old` replaced.
+  fileprivate func replacing(_ old: String, _ new: String) -> String {
+    guard let range = firstRange(of: old) else { return self }
+    return String(self[..<range.lowerBound]) + new + String(self[range.upperBound...])
+  }
+}
+
+/// Random sales of a seed, each customer in one partition.
+func sales(_ count: Int, partitions: Int, seed: UInt64) -> [[Sale]] {
+  var chance = SplitMix64(seed: seed)
+  var found = Array(repeating: [Sale](), count: partitions)
+  for _ in 0..<count {
+    let customer = chance.number(0...30)
+    let partition = customer % partitions
+    found[partition].append(
+      Sale(
+        sequence: found[partition].count, type: chance.one(of: ["retail.item.sold", "retail.product.viewed", "other"]),
+        customer: "c-\(customer)-of-some-length", sku: "sku-\(chance.number(0...15))",
+        shade: chance.one(of: ["rose", "amber", "a shade with a long name"]), cents: chance.number(0...9999),
+        quantity: chance.number(1...5), day: chance.number(1...28)))
+  }
+  return found
+}
+
+/// The rows that the three bundled functions must write, by plain dictionaries: `table|column|…`, sorted.
+func model(_ sales: [[Sale]]) -> [String] {
+  var shades: [String: (units: Int, cents: Int, first: Int, last: Int)] = [:]
+  var counts: [String: Int] = [:]
+  var viewed: [String: [(sku: String, at: String)]] = [:]
+  for sale in sales.flatMap({ $0 }) {
+    counts["\(sale.type)|\(sale.time.prefix(10))", default: 0] += 1
+    if sale.type == "retail.item.sold" {
+      let old = shades[sale.shade] ?? (0, 0, 99, 0)
+      shades[sale.shade] = (
+        old.units + sale.quantity, old.cents + sale.cents * sale.quantity, min(old.first, sale.day),
+        max(old.last, sale.day)
+      )
+    } else if sale.type == "retail.product.viewed" {
+      viewed[sale.customer, default: []].removeAll { $0.sku == sale.sku }
+      viewed[sale.customer, default: []].insert((sale.sku, sale.time), at: 0)
+      viewed[sale.customer] = Array(viewed[sale.customer, default: []].prefix(10))
+    }
+  }
+  func date(_ day: Int) -> String { "2026-01-\(day < 10 ? "0" : "")\(day)" }
+  var lines = shades.map { "shade_velocity|\($0)|\($1.units)|\($1.cents)|\(date($1.first))|\(date($1.last))" }
+  lines += counts.map { "event_counts|\($0)|\($1)" }
+  for (customer, list) in viewed {
+    lines += list.enumerated().map { "recently_viewed|\(customer)|\($0 + 1)|\($1.sku)|\($1.at)" }
+  }
+  return lines.sorted()
+}
+
+/// Sales as an archive: each partition in `segments` files, gzip or zstd in turn, numbered by place in the partition.
+func archive(_ sales: [[Sale]], segments: Int) -> (MemoryArchive, ArchivePlan) {
+  var source = MemoryArchive()
+  var partitions: [PartitionPlan] = []
+  for (index, own) in sales.enumerated() {
+    let partition = Partition(log: "retail", id: "\(index)")
+    var list: [Segment] = []
+    for number in 0..<segments {
+      let range = own.count * number / segments..<own.count * (number + 1) / segments
+      let text = own[range].map(\.json).joined(separator: "\n") + "\n"
+      let name = "p\(index)-\(range.lowerBound)"
+      source.files[name] = number % 2 == 0 ? Gzip.member(text) : Zstd.frame(text)
+      guard let entry = source.entry(name) else { continue }
+      list.append(
+        Segment(
+          entry: entry, partition: partition, numbering: .counted(from: WideNumber(low: UInt64(range.lowerBound)))))
+    }
+    partitions.append(PartitionPlan(partition: partition, segments: list))
+  }
+  let plan = ArchivePlan(partitions: partitions, anatomy: Anatomy(), partitionsSeparateKeys: true)
+  return (source, plan)
+}
+
+/// A rule that finds nothing wrong.
+struct NoChain: ChainRule {
+  let needsSequence = false
+  func examine(_ segment: Segment, _ summary: SegmentSummary, previousEnd: Position?) throws -> [ChainFinding] { [] }
+}
+
+/// One run of functions over an archive into a database in memory.
+struct TestRun {
+  var functions: [any Projection] = [ShadeVelocity(), EventCounts(), RecentlyViewed()]
+  let source: MemoryArchive
+  let plan: ArchivePlan
+  let database: MemoryDatabase
+  var lanes = 2
+  var blockBytes = 4096
+  var commitEvents: UInt64 = .max
+  var maxStateBytes = 1 << 30
+  var rule: any ChainRule = NoChain()
+  var stop = StopRequest()
+
+  @discardableResult func run() throws -> RunReport {
+    let store = MemoryStore(database)
+    let checkpoints = try store.open(functions.map { FunctionIdentity($0) }, range: .all, refresh: false)
+    var limits = DecodeLimits()
+    limits.blockBytes = blockBytes
+    let needsKey = functions.contains { !$0.isMergeOnly }
+    let decoder = ArchiveDecoder(
+      Extraction(functions.map(\.reads), anatomy: plan.anatomy, needsKey: needsKey), limits: limits)
+    let clock = ContinuousClock()
+    let start = clock.now
+    var options = RunOptions { Int64((clock.now - start) / .milliseconds(1)) }
+    options.lanes = lanes
+    options.commitEvents = commitEvents
+    options.maxStateBytes = maxStateBytes
+    let setup = RunSetup(
+      projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
+      store: store, rule: rule, options: options, stop: stop
+    ) { _ in }
+    return try ReplayRun(setup, checkpoints: checkpoints).run()
+  }
+}
