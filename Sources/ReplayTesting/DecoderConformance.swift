@@ -102,7 +102,9 @@ public enum DecoderConformance {
   static func sourceFails(_ make: Maker) throws {
     for byte in [0, 1, 1000, bytes.count - 1] {
       let decoded = try decode(make, reads: .fixed(100), fault: .fails(atByte: byte))
-      guard let error = decoded.error as? ReplayError else { throw violated("no error where byte \(byte) cannot be read") }
+      guard let error = decoded.error as? ReplayError else {
+        throw violated("no error where byte \(byte) cannot be read")
+      }
       try require(error.code, is: .unavailable, "the error's code at byte \(byte)")
     }
   }

@@ -85,7 +85,9 @@ final class MemoryReader: SegmentReader {
     var count = min(size(), bytes.count - taken)
     switch fault {
     case .fails(let byte):
-      if taken >= byte { throw ReplayError(.unavailable, "cannot read archive file: \(name)", details: ["byte \(byte)"]) }
+      if taken >= byte {
+        throw ReplayError(.unavailable, "cannot read archive file: \(name)", details: ["byte \(byte)"])
+      }
       count = min(count, byte - taken)
     case .changes(let byte):
       if taken >= byte { throw MemoryArchive.changed(name) }

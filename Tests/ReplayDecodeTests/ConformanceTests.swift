@@ -27,7 +27,7 @@ import Testing
 
   @Test(arguments: SegmentSourceConformance.all) func directorySource(_ one: SegmentSourceConformance.Case) throws {
     var made: [String] = []
-    defer { made.reversed().forEach { _ = remove($0) } }
+    defer { for path in made.reversed() { _ = remove(path) } }
     try one.run { DirectorySource(try ArchiveLocation.find(try directory($0, &made))) }
   }
 

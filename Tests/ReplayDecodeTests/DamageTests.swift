@@ -73,7 +73,9 @@ import Testing
       let wholes = (0...9).map { Self.originals.prefix($0).joined(separator: separator).utf8.count }
       for cut in 1..<bytes.count {
         let decoded = decode(Array(bytes[..<cut]), framing: framing, limits: Self.limits)
-        let whole = framing == .array ? nil : wholes.firstIndex(of: cut) ?? wholes.dropFirst().firstIndex(of: cut - separator.utf8.count)
+        let whole =
+          framing == .array
+          ? nil : wholes.firstIndex(of: cut) ?? wholes.dropFirst().firstIndex(of: cut - separator.utf8.count)
         #expect((decoded.error == nil) == (whole != nil), "\(framing) cut at byte \(cut)")
         if let whole { #expect(decoded.raws == Array(Self.originals.prefix(whole))) }
         #expect(isPrefix(decoded), "\(framing) cut at byte \(cut)")
@@ -101,7 +103,9 @@ import Testing
   /// Bytes that belong to nothing, behind, between and before frames.
   @Test(arguments: [gzip, zstd]) func garbage(_ frames: [[UInt8]]) {
     let whole = Array(frames.joined())
-    for junk in [[1], [0x1f], [0x1f, 0x8b], Array("{}\n".utf8), [0x28, 0xb5, 0x2f], [UInt8](repeating: 0, count: 9) + [1]] {
+    for junk in [
+      [1], [0x1f], [0x1f, 0x8b], Array("{}\n".utf8), [0x28, 0xb5, 0x2f], [UInt8](repeating: 0, count: 9) + [1],
+    ] {
       for bytes in [whole + junk, frames[0] + junk + frames[1], junk + whole] {
         let decoded = decode(bytes, limits: Self.limits)
         #expect(decoded.error != nil, "junk \(junk)")

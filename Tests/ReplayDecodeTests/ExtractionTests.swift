@@ -81,7 +81,8 @@ import Testing
   /// Found: more nested paths than a machine word has bits.
   @Test func manyPaths() {
     let names = (0..<200).map { "p\($0)" }
-    let record = "{" + names.enumerated().map { #""\#($1)":{"x":\#($0),"y":{"z":\#($0)}}"# }.joined(separator: ",") + "}"
+    let record =
+      "{" + names.enumerated().map { #""\#($1)":{"x":\#($0),"y":{"z":\#($0)}}"# }.joined(separator: ",") + "}"
     let decoded = decode(record, fields: names.map { $0 + ".x" } + names.map { $0 + ".y.z" })
     #expect(decoded.records.first?.fields.map(\.text) == (0..<200).map { "\($0)" } + (0..<200).map { "\($0)" })
   }

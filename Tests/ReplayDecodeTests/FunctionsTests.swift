@@ -35,7 +35,9 @@ import Testing
         text, functions: functions, limits: limits(blockBytes: blockBytes), range: SegmentRange(from: [0, 0, 0, 0]))
       #expect(decoded.error == nil)
       #expect(decoded.raws == table.map(\.record))
-      for (found, expected) in zip(decoded.records, table) { #expect(found.mask == expected.mask, "\(expected.record)") }
+      for (found, expected) in zip(decoded.records, table) {
+        #expect(found.mask == expected.mask, "\(expected.record)")
+      }
     }
     // Without the function that wants everything, records that nobody wants are gone.
     let some = decode(text, functions: Array(functions[1...]), range: SegmentRange(from: [0, 0, 0]))
@@ -55,7 +57,9 @@ import Testing
   @Test(arguments: [64, 300, 1 << 19]) func fromAndUntil(_ blockBytes: Int) {
     let functions = [reads { _ = $0.integer("data.n") }, reads { _ = $0.text("id") }]
     let text = Array(lines(records(40)).utf8)
-    for (a, b, until) in [(0, 0, 40), (10, 3, 40), (40, 0, 40), (40, 41, 99), (99, 20, 30), (5, 5, 5), (7, 9, 8), (0, 0, 0)] {
+    for (a, b, until) in [
+      (0, 0, 40), (10, 3, 40), (40, 0, 40), (40, 41, 99), (99, 20, 30), (5, 5, 5), (7, 9, 8), (0, 0, 0),
+    ] {
       let range = SegmentRange(from: [UInt64(a), UInt64(b)], untilOrdinal: UInt64(until))
       let decoded = decode(text, functions: functions, limits: limits(blockBytes: blockBytes), range: range)
       let end = min(until, 40)
@@ -80,7 +84,8 @@ import Testing
   }
 
   static let numberCases: [(numbers: [UInt64], missing: UInt64, duplicates: UInt64, inversions: UInt64)] = [
-    ([5, 6, 7], 0, 0, 0), ([5, 7, 10], 3, 0, 0), ([5, 6, 6, 7], 0, 1, 0), ([5, 5, 5], 0, 2, 0), ([5, 7, 6, 8], 0, 0, 1),
+    ([5, 6, 7], 0, 0, 0), ([5, 7, 10], 3, 0, 0), ([5, 6, 6, 7], 0, 1, 0), ([5, 5, 5], 0, 2, 0),
+    ([5, 7, 6, 8], 0, 0, 1),
     ([7, 6, 5], 0, 0, 2), ([5, 9, 7], 2, 0, 1), ([5, 9, 7, 7], 2, 1, 1), ([5, 9, 7, 9, 5], 2, 2, 1), ([9, 5], 3, 0, 1),
     ([9, 5, 7, 6, 8], 0, 0, 4), ([0], 0, 0, 0), ([UInt64.max - 1], 0, 0, 0), ([3, 1, 1, 2, 3, 0], 0, 2, 3),
   ]

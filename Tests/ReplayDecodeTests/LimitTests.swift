@@ -48,7 +48,9 @@ import Testing
     let big = Zstd.frame(Array(lines(records(20)).utf8), windowLog: 21)
     #expect(decode(big).raws == records(20))
     let refused = decode(big, limits: limits { $0.maxWindowLog = 20 })
-    #expect((refused.error as? ReplayError)?.next?.contains("--max-window-log") == true, "\(refused.error.map { "\($0)" } ?? "none")")
+    #expect(
+      (refused.error as? ReplayError)?.next?.contains("--max-window-log") == true,
+      "\(refused.error.map { "\($0)" } ?? "none")")
     #expect(refused.records.isEmpty)
   }
 

@@ -57,9 +57,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    [0xff, 0xfe], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82],
-  ] as [[UInt8]]) func invalidUTF8(_ wrong: [UInt8]) {
+  @Test(
+    arguments: [
+      [0xff, 0xfe], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82],
+    ] as [[UInt8]]) func invalidUTF8(_ wrong: [UInt8])
+  {
     let bad = Array(#"{"data":{"text":""#.utf8) + wrong + Array("\"}}\n".utf8)
     let bytes = Array(lines(records(5)).utf8) + bad + Array(lines(records(2)).utf8)
     #expect(decode(bytes).failedOrdinal == 5)
@@ -72,7 +74,9 @@ import Testing
   }
 
   @Test func utf16() {
-    let bytes = Array("{\"a\":1}\n".utf16).flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
+    let bytes = Array("{\"a\":1}\n".utf16).flatMap {
+      [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
+    }
     #expect(decode([0xff, 0xfe] + bytes).error != nil)
     #expect(decode(bytes).error != nil)
   }
@@ -113,7 +117,8 @@ import Testing
   @Test func depth() {
     #expect(decode(String(repeating: "[", count: 100_000)).error != nil)
     #expect(decode(#"{"data":"# + String(repeating: "[", count: 100_000)).error != nil)
-    let deep = #"{"x":"# + String(repeating: "[", count: 50_000) + String(repeating: "]", count: 50_000) + #","data":{"n":1}}"#
+    let deep =
+      #"{"x":"# + String(repeating: "[", count: 50_000) + String(repeating: "]", count: 50_000) + #","data":{"n":1}}"#
     #expect(decode(deep).records.first?.fields.first == DecodedSegment.Field(.number, "1"))
   }
 }

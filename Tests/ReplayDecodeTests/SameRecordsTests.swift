@@ -32,21 +32,30 @@ import Testing
     ("gzip, stored", { Gzip.member($0, level: 0) }),
     ("gzip, a member every 5 bytes", { pieces($0, of: 5).flatMap { Gzip.member($0) } }),
     ("gzip, a member every 1000 bytes", { pieces($0, of: 1000).flatMap { Gzip.member($0) } }),
-    ("gzip, empty members", { bytes in
-      Gzip.member([]) + pieces(bytes, of: 200).flatMap { Gzip.member($0) + Gzip.member([]) } + Gzip.member([])
-    }),
+    (
+      "gzip, empty members",
+      { bytes in
+        Gzip.member([]) + pieces(bytes, of: 200).flatMap { Gzip.member($0) + Gzip.member([]) } + Gzip.member([])
+      }
+    ),
     ("gzip, zeros behind", { Gzip.member($0) + [UInt8](repeating: 0, count: 1000) }),
     ("zstd", { Zstd.frame($0) }),
     ("zstd, no checksum", { Zstd.frame($0, checksum: false) }),
     ("zstd, a frame every 7 bytes", { pieces($0, of: 7).flatMap { Zstd.frame($0) } }),
-    ("zstd, empty frames", { bytes in
-      Zstd.frame([]) + pieces(bytes, of: 300).flatMap { Zstd.frame($0) + Zstd.frame([]) }
-    }),
-    ("zstd, skippable front, middle, end", { bytes in
-      let pieces = pieces(bytes, of: 400).map { Zstd.frame($0) }
-      return Zstd.skippable([1, 2, 3]) + Zstd.skippable([], kind: 15)
-        + pieces.joined(separator: Zstd.skippable([UInt8](repeating: 9, count: 300), kind: 7)) + Zstd.skippable([0])
-    }),
+    (
+      "zstd, empty frames",
+      { bytes in
+        Zstd.frame([]) + pieces(bytes, of: 300).flatMap { Zstd.frame($0) + Zstd.frame([]) }
+      }
+    ),
+    (
+      "zstd, skippable front, middle, end",
+      { bytes in
+        let pieces = pieces(bytes, of: 400).map { Zstd.frame($0) }
+        return Zstd.skippable([1, 2, 3]) + Zstd.skippable([], kind: 15)
+          + pieces.joined(separator: Zstd.skippable([UInt8](repeating: 9, count: 300), kind: 7)) + Zstd.skippable([0])
+      }
+    ),
     ("gzip in gzip", { bytes in pieces(Gzip.member(bytes), of: 60).flatMap { Gzip.member($0) } }),
     ("zstd in gzip", { bytes in Gzip.member(pieces(bytes, of: 100).flatMap { Zstd.frame($0) }) }),
     ("gzip in zstd", { bytes in Zstd.frame(pieces(bytes, of: 100).flatMap { Gzip.member($0) }) }),
@@ -83,7 +92,8 @@ import Testing
   }
 
   /// Files without a record are no error, and not one record either.
-  @Test(arguments: ["", "\n", " \r\n\t\n", "\u{feff}", "\u{feff}\n", "[]", " [ \n ] \n"]) func noRecords(_ text: String) {
+  @Test(arguments: ["", "\n", " \r\n\t\n", "\u{feff}", "\u{feff}\n", "[]", " [ \n ] \n"]) func noRecords(_ text: String)
+  {
     for encode in Self.codecs.map(\.encode) {
       for reads in readSizes {
         let decoded = decode(encode(Array(text.utf8)), reads: reads)

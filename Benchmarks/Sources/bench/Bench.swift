@@ -15,7 +15,8 @@ struct Bench {
   static func main() throws {
     let options = try BenchOptions(Array(CommandLine.arguments.dropFirst()))
     let benchmark = try BenchCase(options)
-    print("archive \(options.archive): \(benchmark.plan.segmentCount) segments, \(benchmark.plan.bytes) compressed bytes")
+    print(
+      "archive \(options.archive): \(benchmark.plan.segmentCount) segments, \(benchmark.plan.bytes) compressed bytes")
     print("machine \(ProcessInfo.processInfo.activeProcessorCount) processors, \(options.threads) threads used")
     print("kernel  \(ArchiveDecoder.kernel) (JSON)")
     var times: [String: [Double]] = [:]
