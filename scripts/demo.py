@@ -73,7 +73,7 @@ def answer(home):
 
 def main():
     tool = os.path.abspath(sys.argv[1])
-    home = sys.argv[2] if len(sys.argv) > 2 else os.path.join(HERE, "..", "demo")
+    home = sys.argv[2] if len(sys.argv) > 2 else os.path.normpath(os.path.join(HERE, "..", "demo"))
     shutil.rmtree(home, ignore_errors=True)
     os.makedirs(home)
     began = time.time()

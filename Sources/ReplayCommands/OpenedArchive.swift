@@ -97,6 +97,24 @@ struct OpenedArchive {
     }
   }
 
+  /// What may be missing without anything to prove it: whole partitions, and what is before the first segment.
+  var warnings: [String] {
+    var lines: [String] = []
+    if !plan.absentPartitions.isEmpty {
+      let names = plan.absentPartitions.map(\.description).joined(separator: ", ")
+      lines.append("warning: the archive has no files of \(names), though it has some of higher numbers")
+    }
+    let late = plan.partitions.filter { partition in
+      guard case .counted(let start)? = partition.segments.first?.numbering else { return false }
+      return start > WideNumber(low: 0)
+    }
+    if let first = late.first, case .counted(let start)? = first.segments.first?.numbering {
+      let others = late.count > 1 ? ", and so on for \(Words.plural(late.count, "partition"))" : ""
+      lines.append("warning: the archive of \(first.partition) begins at position \(start), not at 0\(others)")
+    }
+    return lines
+  }
+
   /// Lines for a person: what was found and how.
   var description: [String] {
     let codec = codecs.isEmpty ? "not compressed" : codecs.joined(separator: " in ")

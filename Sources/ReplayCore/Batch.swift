@@ -99,7 +99,8 @@ public struct Event {
       guard keyColumn >= 0 else { throw FieldError(field: nil, expected: "a partition key", found: .missing) }
       let slice = fields[keyColumn]
       guard slice.kind == .string || slice.kind == .number, slice.count > 0 else {
-        throw FieldError(field: nil, expected: "a partition key", found: slice.kind)
+        throw FieldError(
+          field: nil, expected: "a partition key", found: slice.kind, excerpt: slice.count == 0 ? "\"\"" : nil)
       }
       return text(slice)
     }

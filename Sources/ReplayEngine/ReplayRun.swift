@@ -110,7 +110,7 @@ public struct ReplayRun {
       let partition = setup.plan.partitions[bound.partition].partition
       let reached = durable.frontiers.compactMap { $0[partition] }.min()
       let extent =
-        reached.map { "of partition \(partition) all before position \($0)" } ?? "of partition \(partition) nothing"
+        reached.map { "partition \(partition) up to position \($0)" } ?? "nothing of partition \(partition)"
       error.effect = "\(events) events of this run are committed, \(extent); \(before) were before"
     } else {
       error.effect = "\(events) events of this run are committed whole, \(before) were before; nothing else was written"

@@ -39,6 +39,7 @@ struct Replaying {
     let projections = try command.functions.projections
     for line in archive.description { Console.shared.detail(line) }
     if archive.layout.orderStrength != .exact { Console.shared.say("replay: \(archive.layout.orderStrength.sentence)") }
+    for line in archive.warnings { Console.shared.say("replay: \(line)") }
     let store = try command.store.open()
     let checkpoints = try store.open(
       projections.map { FunctionIdentity($0) }, range: .all, refresh: command.fullRefresh)
