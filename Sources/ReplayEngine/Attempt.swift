@@ -180,7 +180,7 @@ final class Attempt: @unchecked Sendable {
 
   private func tell() {
     let (bytes, events) = floor.quietly { ($0.readBytes, $0.records) }
-    setup.observe(.progress(Progress(bytes: bytes, totalBytes: 0, events: events, milliseconds: 0)))
+    setup.observe(.progress(Progress(bytes: bytes, events: events)))
   }
 
   /// Takes every lane's changes at one frontier and hands them to the committer. True where it was the last cut.

@@ -39,14 +39,14 @@ final class Committer {
 
   init(
     _ store: any Store, books: Ledger, frontiers: [[Partition: Position]], keyOwners: KeyOwners?,
-    now: @escaping @Sendable () -> Int64
+    now: @escaping @Sendable () -> Int64, observe: @escaping @Sendable (RunEvent) -> Void
   ) {
     self.store = store
     self.now = now
     self.keyOwners = keyOwners
     desk = Monitor(Desk(books: books, frontiers: frontiers))
     let (desk, owners) = (desk, keyOwners)
-    thread = NamedThread("replay-commit") { Committer.work(desk, store, owners, now) }
+    thread = NamedThread("replay-commit") { Committer.work(desk, store, owners, now, observe) }
   }
 
   /// Hands the cut over; waits while the one before is being written. Throws what became of that one.
@@ -94,7 +94,8 @@ final class Committer {
   var failure: (any Error)? { desk.quietly { $0.failure } }
 
   private static func work(
-    _ desk: Monitor<Desk>, _ store: any Store, _ owners: KeyOwners?, _ now: @Sendable () -> Int64
+    _ desk: Monitor<Desk>, _ store: any Store, _ owners: KeyOwners?, _ now: @Sendable () -> Int64,
+    _ observe: @Sendable (RunEvent) -> Void
   ) {
     while true {
       let cut = desk.wait { desk -> Cut?? in
@@ -106,7 +107,7 @@ final class Committer {
       guard let cut else { return }
       let begun = now()
       let result = Result { try write(cut, to: store, owners) }
-      desk.change { desk in
+      let told = desk.change { desk -> RunEvent? in
         desk.state = .idle
         switch result {
         case .success(let rows):
@@ -118,9 +119,14 @@ final class Committer {
           for (index, frontier) in cut.frontiers.enumerated() {
             desk.frontiers[index].merge(frontier) { $1 }
           }
-        case .failure(let error): desk.failure = error
+          let events = cut.names.indices.map { desk.books.total(of: $0).read }.max() ?? 0
+          return .committed(commits: desk.epochs, events: events, rows: desk.rows)
+        case .failure(let error):
+          desk.failure = error
+          return nil
         }
       }
+      if let told { observe(told) }
     }
   }
 

@@ -25,7 +25,7 @@ public struct ReplayRun {
     let committer = Committer(
       setup.store, books: empty, frontiers: checkpoints.map(\.frontier),
       keyOwners: setup.mode == .byPartition ? KeyOwners(setup.plan.partitions.map(\.partition)) : nil,
-      now: setup.options.now)
+      now: setup.options.now, observe: setup.observe)
     defer { committer.close() }
     var settledEnds = SettledEnds(checkpoints)
     let settledBefore = settledEnds.count(in: setup.plan)

@@ -20,19 +20,23 @@ public struct RunOptions: Sendable {
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
 }
 
-/// What a run says while it goes, from the coordinator's thread.
+/// What a run says while it goes.
 public enum RunEvent: Sendable {
+  /// From the coordinator's thread, some twenty times a second.
   case progress(Progress)
-  case committed(epoch: UInt64, events: UInt64, rows: UInt64, milliseconds: Int64)
-  case found(ChainFinding)
+  /// From the committing thread: a commit is durable. `events` and `rows` are those of this run so far.
+  case committed(commits: UInt64, events: UInt64, rows: UInt64)
 }
 
 public struct Progress: Sendable {
-  /// Compressed bytes read so far and in all, in this run.
+  /// Compressed bytes read so far in this run.
   public var bytes: UInt64 = 0
-  public var totalBytes: UInt64 = 0
   public var events: UInt64 = 0
-  public var milliseconds: Int64 = 0
+
+  public init(bytes: UInt64, events: UInt64) {
+    self.bytes = bytes
+    self.events = events
+  }
 }
 
 /// How a run may be asked to stop. Set from any thread, a signal handler's included.

@@ -14,14 +14,6 @@ extension Segment {
   public func next(after summary: SegmentSummary, previous: Position?) -> Position? { end(summary, after: previous) }
 }
 
-extension Progress {
-  public init(bytes: UInt64, events: UInt64) {
-    self.init()
-    self.bytes = bytes
-    self.events = events
-  }
-}
-
 extension ReadMode {
   /// How many lines of work read and decode at once.
   public func readers(lanes: Int, partitions: Int) -> Int { workers(lanes: lanes, partitions: partitions) }

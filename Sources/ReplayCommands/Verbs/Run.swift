@@ -83,7 +83,12 @@ struct Replaying {
       decoder: decoder, store: store, rule: archive.chain(command.chain), options: command.work.options,
       stop: Signals.stop
     ) { event in
-      if case .progress(let now) = event { progress.show(now) }
+      switch event {
+      case .progress(let now): progress.show(now)
+      case .committed(let commits, let events, let rows):
+        Console.shared.event(
+          "checkpoint", [("commits", .number(commits)), ("events", .number(events)), ("rows", .number(rows))])
+      }
     }
     let report = try ReplayRun(setup, checkpoints: checkpoints).run()
     return Summary(report: report, store: store.name, late: resumed.late, command: CommandLine.arguments)
