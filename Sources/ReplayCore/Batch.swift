@@ -16,18 +16,22 @@ public struct Batch {
   @usableFromInline let selection: UnsafeBufferPointer<UInt32>?
   @usableFromInline let mask: UInt32
   @usableFromInline let keyColumn: Int
+  /// Where the place in the block of the event being looked at is kept, for who must name it in an error. The caller's
+  /// own: lanes share blocks, so it cannot be the block's.
+  @usableFromInline let cursor: UnsafeMutablePointer<Int>?
   public let phase: Phase
 
-  /// `columns` and `selection` must outlive the batch; `mask` picks the function's records.
+  /// `columns`, `selection` and `cursor` must outlive the batch; `mask` picks the function's records.
   public init(
     block: RecordBlock, columns: UnsafePointer<Int>, selection: UnsafeBufferPointer<UInt32>? = nil, mask: UInt32,
-    keyColumn: Int, phase: Phase = .archive
+    keyColumn: Int, cursor: UnsafeMutablePointer<Int>? = nil, phase: Phase = .archive
   ) {
     self.block = .passUnretained(block)
     self.columns = columns
     self.selection = selection
     self.mask = mask
     self.keyColumn = keyColumn
+    self.cursor = cursor
     self.phase = phase
   }
 }
@@ -49,7 +53,7 @@ extension Batch: Sequence {
         place += 1
         let found = batch.block._withUnsafeGuaranteedRef { block -> Event? in
           guard block.masks[record] & batch.mask != 0 else { return nil }
-          block.cursor.pointee = record
+          batch.cursor?.pointee = record
           return Event(
             bytes: UnsafeRawPointer(block.bytes), fields: block.fields + record * block.fieldCount,
             columns: batch.columns, record: record, block: batch.block, keyColumn: batch.keyColumn)

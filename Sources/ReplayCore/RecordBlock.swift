@@ -52,8 +52,6 @@ public final class RecordBlock {
   /// Compressed bytes taken from the segment so far.
   public var compressedBytes: UInt64 = 0
   public var segment: Segment
-  /// The record that the function is looking at: where its error is to be reported.
-  public let cursor: UnsafeMutablePointer<Int>
   /// What keeps the memory alive; the decoder's own.
   public var owner: AnyObject?
 
@@ -66,11 +64,7 @@ public final class RecordBlock {
     marks = nothing.assumingMemoryBound(to: UInt64.self)
     ordinals = nothing.assumingMemoryBound(to: UInt32.self)
     masks = nothing.assumingMemoryBound(to: UInt32.self)
-    cursor = .allocate(capacity: 1)
-    cursor.initialize(to: 0)
   }
-
-  deinit { cursor.deallocate() }
 
   @inlinable public func position(at record: Int) -> Position { segment.position(mark: marks[record]) }
 

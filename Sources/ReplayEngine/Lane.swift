@@ -9,6 +9,8 @@ final class Lane {
   private let store: any Store
   /// For each function, whether keys that are not in memory may be in the store.
   private var loads: [Bool]
+  /// The record that a function is looking at: where its error is to be reported.
+  private let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
   init(_ projections: [any Projection], _ extraction: Extraction, store: any Store, isFresh: [Bool]) {
     self.projections = projections
@@ -16,7 +18,10 @@ final class Lane {
     self.store = store
     changes = projections.map { Changes(tables: $0.tables.map(\.schema)) }
     loads = isFresh.map { !$0 }
+    cursor.initialize(to: 0)
   }
+
+  deinit { cursor.deallocate() }
 
   /// Runs every function over its records of the block, or of the selection in it.
   func apply(_ block: RecordBlock, selection: UnsafeBufferPointer<UInt32>? = nil) throws {
@@ -27,10 +32,11 @@ final class Lane {
         // A function without fields has no columns, and none is read.
         let base = columns.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
         let batch = Batch(
-          block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn)
+          block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
+          cursor: cursor)
         if loads[index] { try load(batch, changes[index]) }
         do { try projection.apply(batch, changes[index]) } catch {
-          throw Lane.failure(error, of: projection, in: block)
+          throw Lane.failure(error, of: projection, in: block, at: cursor.pointee)
         }
       }
     }
@@ -70,8 +76,9 @@ final class Lane {
   }
 
   /// The function's error with the event that it was looking at.
-  private static func failure(_ error: any Error, of projection: any Projection, in block: RecordBlock) -> ReplayError {
-    let record = block.cursor.pointee
+  private static func failure(
+    _ error: any Error, of projection: any Projection, in block: RecordBlock, at record: Int
+  ) -> ReplayError {
     let ordinal = block.firstOrdinal + UInt64(block.ordinals[record])
     var details = [
       "segment \(block.segment.name), record \(ordinal + 1), position \(block.position(at: record)) "

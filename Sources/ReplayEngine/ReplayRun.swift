@@ -50,7 +50,10 @@ public struct ReplayRun {
         guard let bound = setup.plan.bound(for: error), bounds[bound.partition].map({ bound < $0 }) ?? true,
           !setup.stop.isStopped
         else { throw told(first ?? error, committer) }
-        first = first ?? error
+        // Of two faults in one partition the earlier one is told: it is where the partition stands.
+        if first.flatMap({ setup.plan.bound(for: $0)?.partition }) ?? bound.partition == bound.partition {
+          first = error
+        }
         bounds[bound.partition] = bound
       }
     }
