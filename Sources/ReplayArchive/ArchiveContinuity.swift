@@ -72,7 +72,7 @@ public enum ArchiveContinuity {
         "partition \(shown(known.partition.description)), up to position \(known.end)",
         "it had:  \(known.entry.size) bytes, version \(known.entry.version)", "found:   nothing",
       ],
-      next: "put it back, or start anew with --refresh")
+      next: "put it back, or start anew with --full-refresh")
   }
 
   private static func changed(_ known: SettledSegment, _ what: String, _ before: String, _ now: String) -> ReplayError {
@@ -82,7 +82,7 @@ public enum ArchiveContinuity {
         "partition \(shown(known.partition.description)), up to position \(known.end)",
         "\(what) when replayed: \(before)", "\(what) now:           \(now)",
       ],
-      next: "put the old file back, or start anew with --refresh")
+      next: "put the old file back, or start anew with --full-refresh")
   }
 
   private static func behind(_ late: [Segment], _ past: PartitionPast) -> ReplayError {
@@ -91,7 +91,7 @@ public enum ArchiveContinuity {
       .data, "\(counted(late.count, "late file")) behind what was already replayed",
       details: ["partition \(shown(past.plan.partition.description)), replayed up to position \(next)"]
         + firstFive(late.map(\.name)),
-      next: "start anew with --refresh to replay them in order, or leave them out with --allow-late")
+      next: "start anew with --full-refresh to replay them in order, or leave them out with --allow-late")
   }
 
   private static func lost(_ partition: Partition, _ next: Position) -> ReplayError {

@@ -89,14 +89,14 @@ struct PartitionPast {
         "partition \(shown(plan.partition.description))",
         "replayed up to position \(frontier)", "no segment holds that position",
       ],
-      next: "put it back, or start anew with --refresh")
+      next: "put it back, or start anew with --full-refresh")
   }
 
   private func moved(_ segment: Segment, from: WideNumber, to: WideNumber) -> ReplayError {
     ReplayError(
       .data, "a segment that was already replayed has another place in the archive: \(shown(segment.name))",
       details: ["place when replayed: \(from)", "place now:           \(to)"],
-      next: "take out the files that were added before it, or start anew with --refresh")
+      next: "take out the files that were added before it, or start anew with --full-refresh")
   }
 }
 

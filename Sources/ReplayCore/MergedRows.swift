@@ -13,6 +13,9 @@ public final class MergedRows {
   @usableFromInline var capacity: Int
   public private(set) var count = 0
   @usableFromInline let arena = Arena()
+  /// What the cells of list columns stand for: a cell's number is a place in here and 1.
+  var lists: [MergedList] = []
+  private var listBytes = 0
 
   public init(_ schema: TableSchema) {
     self.schema = schema
@@ -31,7 +34,7 @@ public final class MergedRows {
   }
 
   /// Memory held, in bytes.
-  public var byteCount: Int { capacity * stride * 16 + (mask + 1) * 4 + arena.byteCount }
+  public var byteCount: Int { capacity * stride * 16 + (mask + 1) * 4 + arena.byteCount + listBytes }
 
   /// The row of this key, made where there is none. Valid until the next row is asked for.
   @inlinable public subscript<K: CellValue>(key: K) -> MergedRow {
@@ -39,12 +42,12 @@ public final class MergedRows {
     var slot = Int(truncatingIfNeeded: hash) & mask
     while slots[slot] != 0 {
       let row = rows + Int(slots[slot] - 1) * stride
-      if row.pointee.low == hash && key.matches(row[1]) { return MergedRow(values: row + 1 + keyCount, arena: arena) }
+      if row.pointee.low == hash && key.matches(row[1]) { return MergedRow(values: row + 1 + keyCount, table: self) }
       slot = (slot + 1) & mask
     }
     let row = insert(hash, at: slot)
     row[1] = key.cell(in: arena)
-    return MergedRow(values: row + 1 + keyCount, arena: arena)
+    return MergedRow(values: row + 1 + keyCount, table: self)
   }
 
   /// The row of this composite key, made where there is none. Valid until the next row is asked for.
@@ -54,14 +57,14 @@ public final class MergedRows {
     while slots[slot] != 0 {
       let row = rows + Int(slots[slot] - 1) * stride
       if row.pointee.low == hash && first.matches(row[1]) && second.matches(row[2]) {
-        return MergedRow(values: row + 1 + keyCount, arena: arena)
+        return MergedRow(values: row + 1 + keyCount, table: self)
       }
       slot = (slot + 1) & mask
     }
     let row = insert(hash, at: slot)
     row[1] = first.cell(in: arena)
     row[2] = second.cell(in: arena)
-    return MergedRow(values: row + 1 + keyCount, arena: arena)
+    return MergedRow(values: row + 1 + keyCount, table: self)
   }
 
   /// The row of this composite key, made where there is none. Valid until the next row is asked for.
@@ -74,7 +77,7 @@ public final class MergedRows {
     while slots[slot] != 0 {
       let row = rows + Int(slots[slot] - 1) * stride
       if row.pointee.low == hash && first.matches(row[1]) && second.matches(row[2]) && third.matches(row[3]) {
-        return MergedRow(values: row + 1 + keyCount, arena: arena)
+        return MergedRow(values: row + 1 + keyCount, table: self)
       }
       slot = (slot + 1) & mask
     }
@@ -82,7 +85,7 @@ public final class MergedRows {
     row[1] = first.cell(in: arena)
     row[2] = second.cell(in: arena)
     row[3] = third.cell(in: arena)
-    return MergedRow(values: row + 1 + keyCount, arena: arena)
+    return MergedRow(values: row + 1 + keyCount, table: self)
   }
 
   /// Makes an empty row: sums begin at 0, the least and greatest at NULL.
@@ -120,16 +123,44 @@ public final class MergedRows {
     }
   }
 
-  /// Merges another lane's rows of the same table into this one.
-  public func absorb(_ other: MergedRows) {
+  /// Merges another lane's rows of the same table into this one. Throws `MergedList.Full`, and `OverflowError`.
+  public func absorb(_ other: MergedRows) throws {
     precondition(other.stride == stride)
     for index in 0..<other.count {
-      let from = other.rows + index * stride
-      let row = MergedRow(values: find(like: from) + 1 + keyCount, arena: arena)
-      for (column, definition) in schema.values.enumerated() {
-        row.merge(from[1 + keyCount + column], into: column, by: definition)
+      let from = other.rows + index * stride + 1 + keyCount
+      let row = MergedRow(values: find(like: other.rows + index * stride) + 1 + keyCount, table: self)
+      for column in schema.values.indices { try row.merge(from + column, of: other, into: column) }
+    }
+  }
+
+  /// The list that the cell stands for, made where there is none.
+  func list(at cell: UnsafeMutablePointer<Cell>) -> Int {
+    if cell.pointee.isNull {
+      lists.append(MergedList())
+      cell.pointee = Cell(number: Int128(lists.count))
+    }
+    return Int(cell.pointee.number) - 1
+  }
+
+  func grewList(by bytes: Int) { listBytes += bytes }
+
+  /// Puts the lists' texts into their cells. Nothing may be merged in after it.
+  private func writeLists() {
+    for (column, definition) in schema.values.enumerated() {
+      for row in 0..<count {
+        let cell = rows + row * stride + 1 + keyCount + column
+        switch definition.merge {
+        case .recent where !cell.pointee.isNull:
+          let list = lists[list(at: cell)]
+          list.ordersJSON.withUnsafeBytes { cell[1] = Cell(Text($0), in: arena) }
+          list.json.withUnsafeBytes { cell[0] = Cell(Text($0), in: arena) }
+        case .union where !cell.pointee.isNull:
+          lists[list(at: cell)].json.withUnsafeBytes { cell[0] = Cell(Text($0), in: arena) }
+        default: break
+        }
       }
     }
+    lists = []
   }
 
   private func find(like other: UnsafeMutablePointer<Cell>) -> UnsafeMutablePointer<Cell> {
@@ -157,55 +188,9 @@ public final class MergedRows {
     type.isText && !cell.isNull ? cell.withText { Cell($0, in: arena) } : cell
   }
 
-  /// The rows as a store wants them: sorted by key, without the hashes.
+  /// The rows as a store wants them: sorted by key, without the hashes. Ends the collecting.
   public func sorted() -> RowSet {
-    RowSet(schema: schema, rows: UnsafePointer(rows) + 1, count: count, stride: stride, arenas: [arena])
-  }
-}
-
-/// One row of a merged table in the open epoch: what has been added to it since the last commit.
-@frozen public struct MergedRow {
-  @usableFromInline let values: UnsafeMutablePointer<Cell>
-  @usableFromInline unowned(unsafe) let arena: Arena
-
-  @inlinable init(values: UnsafeMutablePointer<Cell>, arena: Arena) {
-    self.values = values
-    self.arena = arena
-  }
-
-  /// Adds `value` to the sum. A sum has 127 bits here; the store refuses one that does not fit its column.
-  @inlinable public func add(_ value: some NumberValue, to column: SumColumn) {
-    values[column.index] = Cell(number: values[column.index].number + value.cellNumber)
-  }
-
-  @inlinable public func lower(_ column: MinColumn, to value: some NumberValue) {
-    let cell = values[column.index]
-    if cell.isNull || value.cellNumber < cell.number { values[column.index] = Cell(number: value.cellNumber) }
-  }
-
-  @inlinable public func raise(_ column: MaxColumn, to value: some NumberValue) {
-    let cell = values[column.index]
-    if cell.isNull || value.cellNumber > cell.number { values[column.index] = Cell(number: value.cellNumber) }
-  }
-
-  @inlinable public func lower(_ column: MinColumn, to text: Text) {
-    let cell = values[column.index]
-    if cell.isNull || cell.withText({ text < $0 }) { values[column.index] = Cell(text, in: arena) }
-  }
-
-  @inlinable public func raise(_ column: MaxColumn, to text: Text) {
-    let cell = values[column.index]
-    if cell.isNull || cell.withText({ $0 < text }) { values[column.index] = Cell(text, in: arena) }
-  }
-
-  func merge(_ cell: Cell, into column: Int, by definition: TableSchema.Column) {
-    guard !cell.isNull, let merge = definition.merge else { return }
-    switch (merge, definition.type.isText) {
-    case (.sum, _): add(FixedDecimal(unscaled: cell.number, scale: 0), to: SumColumn(index: column))
-    case (.min, false): lower(MinColumn(index: column), to: FixedDecimal(unscaled: cell.number, scale: 0))
-    case (.max, false): raise(MaxColumn(index: column), to: FixedDecimal(unscaled: cell.number, scale: 0))
-    case (.min, true): cell.withText { lower(MinColumn(index: column), to: $0) }
-    case (.max, true): cell.withText { raise(MaxColumn(index: column), to: $0) }
-    }
+    if schema.hasLists { writeLists() }
+    return RowSet(schema: schema, rows: UnsafePointer(rows) + 1, count: count, stride: stride, arenas: [arena])
   }
 }

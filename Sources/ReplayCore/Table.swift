@@ -18,11 +18,23 @@ public enum ColumnType: Hashable, Sendable {
     case .integer, .decimal, .timestamp, .day: false
     }
   }
+
+  /// True for what a list may hold.
+  var isElement: Bool { self != .json && self != .bytes }
 }
 
 /// How two values of a column become one, whatever their order: the merges that commute.
-public enum Merge: String, Hashable, Sendable {
+public enum Merge: Hashable, Sendable {
   case sum, min, max
+  /// The value of the event that is first, or last, by the order that the column behind it holds.
+  case first, last
+  /// A JSON array of the values of the last `limit` events by the orders that the column behind it holds, the last one
+  /// first.
+  case recent(limit: Int)
+  /// A JSON array of the distinct values, sorted. More than `limit` are an error.
+  case union(limit: Int)
+  /// What orders the values of the column before it (`EventOrder`).
+  case order
 }
 
 /// The shape of a table, as a store needs it.
@@ -65,6 +77,16 @@ public struct TableSchema: Hashable, Sendable {
 
   public var columns: [Column] { keys + values }
 
+  /// Columns whose values are lists, which a store reads before it writes.
+  public var hasLists: Bool {
+    values.contains { column in
+      switch column.merge {
+      case .recent, .union: true
+      default: false
+      }
+    }
+  }
+
   /// One line that two equal shapes share and two different ones do not.
   public var fingerprint: String {
     let columns = columns.map { "\($0.name) \($0.type)\($0.merge.map { " \($0)" } ?? "")" }
@@ -85,6 +107,21 @@ public struct KeyColumn: Sendable {
 @frozen public struct SumColumn: Sendable { @usableFromInline let index: Int }
 @frozen public struct MinColumn: Sendable { @usableFromInline let index: Int }
 @frozen public struct MaxColumn: Sendable { @usableFromInline let index: Int }
+/// Keeps the value of the event that is first, or last, by an order of the function's choice.
+@frozen public struct FirstColumn: Sendable { @usableFromInline let index: Int }
+@frozen public struct LastColumn: Sendable { @usableFromInline let index: Int }
+/// Keeps the values of the latest events by an order of the function's choice, as a JSON array.
+public struct RecentColumn: Sendable {
+  let index: Int
+  let type: ColumnType
+  let limit: Int
+}
+/// Keeps the distinct values, as a JSON array.
+public struct SetColumn: Sendable {
+  let index: Int
+  let type: ColumnType
+  let limit: Int
+}
 /// A column of a keyed table.
 @frozen public struct ValueColumn: Sendable { @usableFromInline let index: Int }
 
@@ -114,10 +151,35 @@ public struct MergedTable: Table {
     MaxColumn(index: add(name, type, .max))
   }
 
-  private mutating func add(_ name: String, _ type: ColumnType, _ merge: Merge) -> Int {
+  /// The value of the first event by the order given to `row.keep`; the column `<name>_order` holds that order.
+  public mutating func first(_ name: String, _ type: ColumnType) -> FirstColumn {
+    FirstColumn(index: add(name, type, .first, orderedBy: .bytes))
+  }
+  /// The value of the last event by the order given to `row.keep`; the column `<name>_order` holds that order.
+  public mutating func last(_ name: String, _ type: ColumnType) -> LastColumn {
+    LastColumn(index: add(name, type, .last, orderedBy: .bytes))
+  }
+  /// The values of the last `limit` events by the order given to `row.keep`, the last one first, as a JSON array; the
+  /// column `<name>_order` holds their orders.
+  public mutating func recent(_ name: String, _ type: ColumnType, limit: Int) -> RecentColumn {
+    precondition((1...10_000).contains(limit), "a list of recent values has a limit of 1 to 10,000")
+    precondition(type.isElement, "a list holds texts, numbers, days or times")
+    return RecentColumn(index: add(name, .json, .recent(limit: limit), orderedBy: .json), type: type, limit: limit)
+  }
+  /// The distinct values given to `row.insert`, sorted, as a JSON array. More than `limit` stop the run.
+  public mutating func union(_ name: String, _ type: ColumnType, limit: Int = 1_000) -> SetColumn {
+    precondition((1...100_000).contains(limit), "a set has a limit of 1 to 100,000")
+    precondition(type.isElement, "a set holds texts, numbers, days or times")
+    return SetColumn(index: add(name, .json, .union(limit: limit)), type: type, limit: limit)
+  }
+
+  private mutating func add(
+    _ name: String, _ type: ColumnType, _ merge: Merge, orderedBy order: ColumnType? = nil
+  ) -> Int {
     precondition(merge != .sum || !type.isText, "only numbers have a sum")
     schema.values.append(.init(name, type, merge: merge))
-    return schema.values.count - 1
+    if let order { schema.values.append(.init(name + "_order", order, merge: .order)) }
+    return schema.values.count - (order == nil ? 1 : 2)
   }
 }
 

@@ -8,9 +8,18 @@
     self.scale = scale
   }
 
-  @inlinable public static func * (a: FixedDecimal, b: Int64) -> FixedDecimal {
-    FixedDecimal(unscaled: a.unscaled * Int128(b), scale: a.scale)
+  /// Exact; throws `OverflowError` beyond 127 bits.
+  @inlinable public static func * (a: FixedDecimal, b: Int64) throws -> FixedDecimal {
+    let (product, overflow) = a.unscaled.multipliedReportingOverflow(by: Int128(b))
+    if overflow { throw OverflowError() }
+    return FixedDecimal(unscaled: product, scale: a.scale)
   }
+}
+
+/// A number left the 127 bits that sums and products have.
+public struct OverflowError: Error, CustomStringConvertible {
+  @inlinable public init() {}
+  public var description: String { "a number left the 127 bits that sums and products have" }
 }
 
 /// A moment in UTC: microseconds since 1970-01-01T00:00:00Z.

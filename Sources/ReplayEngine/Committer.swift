@@ -138,7 +138,11 @@ final class Committer {
       let lanes = cut.lanes.map { $0[index] }
       for table in lanes.first?.merged.indices ?? 0..<0 {
         guard let first = lanes.first?.merged[table] else { continue }
-        for lane in lanes.dropFirst() { first.absorb(lane.merged[table]) }
+        do { for lane in lanes.dropFirst() { try first.absorb(lane.merged[table]) } } catch {
+          throw ReplayError(
+            .data, "a value does not fit its column: table \(first.schema.name)", details: ["\(error)"],
+            effect: "nothing of the last commit was written; all before it is there")
+        }
         changes.append(first.sorted())
       }
       for lane in lanes { changes += lane.keyed }

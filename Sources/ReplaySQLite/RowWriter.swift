@@ -35,6 +35,13 @@ struct RowWriter: ~Copyable {
     sqlite3_reset(statement.handle)
   }
 
+  /// Runs a SELECT with `cells`; true where there is a row, which the statement then stands at.
+  func find(_ cells: UnsafePointer<Cell>) throws -> Bool {
+    statement.reset()
+    for column in 0..<types.count { try bind(cells + column, column) }
+    return try statement.step()
+  }
+
   @inline(__always)
   private func bind(_ cell: UnsafePointer<Cell>, _ column: Int) throws {
     let index = Int32(truncatingIfNeeded: column + 1)

@@ -39,13 +39,44 @@ struct TableSQL {
   private func assignment(_ column: TableSchema.Column) -> String {
     let (old, new) = (TableSQL.quoted(column.name), "excluded.\(TableSQL.quoted(column.name))")
     switch (column.merge, column.type) {
-    case (nil, _): return "\(old) = \(new)"
+    // Lists come merged already: `ListMerging`.
+    case (nil, _), (.recent, _), (.union, _): return "\(old) = \(new)"
+    case (.first, _), (.last, _), (.order, _): return ordered(column, old, new)
     case (.sum, _): return "\(old) = \(old) + \(new)"
-    case (.some(let merge), .timestamp):
+    case (.min, .timestamp), (.max, .timestamp):
       // Without its Z, the text of a time sorts as the time does: 33.123 before 33.123456.
-      return "\(old) = coalesce(\(merge)(rtrim(\(old), 'Z'), rtrim(\(new), 'Z')) || 'Z', \(old), \(new))"
-    case (.some(let merge), _): return "\(old) = coalesce(\(merge)(\(old), \(new)), \(old), \(new))"
+      let which = column.merge == .min ? "min" : "max"
+      return "\(old) = coalesce(\(which)(rtrim(\(old), 'Z'), rtrim(\(new), 'Z')) || 'Z', \(old), \(new))"
+    case (.min, _): return "\(old) = coalesce(min(\(old), \(new)), \(old), \(new))"
+    case (.max, _): return "\(old) = coalesce(max(\(old), \(new)), \(old), \(new))"
     }
+  }
+
+  /// A value and its order are replaced together, where the new order wins. Blobs compare byte by byte.
+  private func ordered(_ column: TableSchema.Column, _ old: String, _ new: String) -> String {
+    guard let place = schema.values.firstIndex(of: column) else { return "\(old) = \(new)" }
+    let value = column.merge == .order ? schema.values[place - 1] : column
+    if case .recent = value.merge { return "\(old) = \(new)" }
+    let order = TableSQL.quoted(value.name + "_order")
+    let wins = "excluded.\(order) \(value.merge == .last ? ">" : "<") \(order)"
+    return "\(old) = CASE WHEN \(order) IS NULL OR \(wins) THEN \(new) ELSE \(old) END"
+  }
+
+  /// The columns that a list column's merge needs of the row that is there.
+  var listColumns: [TableSchema.Column] {
+    schema.values.enumerated().filter { place, column in
+      switch column.merge {
+      case .recent, .union: true
+      case .order: place > 0 && schema.values[place - 1].type == .json
+      default: false
+      }
+    }.map(\.element)
+  }
+
+  /// The list columns of one row.
+  var selectLists: String {
+    "SELECT \(list(listColumns)) FROM \(table) WHERE "
+      + schema.keys.map { "\(TableSQL.quoted($0.name)) = ?" }.joined(separator: " AND ")
   }
 
   var delete: String {

@@ -79,8 +79,10 @@ package final class Writer: @unchecked Sendable {
     for set in function.changes where set.count > 0 {
       let statement = try connection.prepared(TableSQL(schema: set.schema).upsert)
       let writer = RowWriter(statement, table: set.schema, columns: set.schema.columns)
+      let lists = set.schema.hasLists ? try ListMerging(set.schema, on: connection) : nil
       for index in 0..<set.count {
-        if let start = set[index].baseAddress { try writer.write(start) }
+        guard let start = set[index].baseAddress else { continue }
+        if let lists { try lists.write(start, by: writer) } else { try writer.write(start) }
       }
       written += UInt64(set.count)
     }

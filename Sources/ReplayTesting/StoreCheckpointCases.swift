@@ -33,7 +33,7 @@ extension StoreConformance {
     let partition = Partition(log: "orders", id: "0")
     let store = try subject.run([ledger.function]).store
     let outcome = try store.commit(
-      epoch(ledger.function, [ledger.fold(touches)], at: [partition: Position(2)], events: 2))
+      epoch(ledger.function, [try ledger.fold(touches)], at: [partition: Position(2)], events: 2))
     try expect(outcome, is: .committed(rows: 2), "a commit of two rows")
     try subject.expectRows(ledger.expected(touches), "rows once committed, the store still open")
     try store.close()
@@ -91,14 +91,15 @@ extension StoreConformance {
     let store = try subject.run([first.function, second.function]).store
     let touches = [Touch(account: "a", amount: 1)]
     let partition = Partition(log: "orders", id: "0")
-    var both = epoch(first.function, [first.fold(touches)], at: [partition: Position(1)], events: 1)
-    both.functions += epoch(second.function, [second.fold(touches)], at: [partition: Position(9)], events: 2).functions
+    var both = try epoch(first.function, [first.fold(touches)], at: [partition: Position(1)], events: 1)
+    both.functions += try epoch(second.function, [second.fold(touches)], at: [partition: Position(9)], events: 2)
+      .functions
     try expect(try store.commit(both), is: .committed(rows: 2), "a commit of two functions")
     try subject.expectRows(first.expected(touches) + second.expected(touches), "rows of two functions")
 
-    var failing = epoch(first.function, [first.fold(touches)], at: [partition: Position(2)], events: 1)
+    var failing = try epoch(first.function, [first.fold(touches)], at: [partition: Position(2)], events: 1)
     let tooMuch = [Touch(account: "a", amount: .max)]
-    failing.functions += epoch(second.function, [second.fold(tooMuch)], at: [partition: Position(10)]).functions
+    failing.functions += try epoch(second.function, [second.fold(tooMuch)], at: [partition: Position(10)]).functions
     _ = try expectError(.data, "a sum that leaves 64 bits in the second function") { _ = try store.commit(failing) }
     try subject.expectRows(first.expected(touches) + second.expected(touches), "rows after a failed commit")
     try store.close()
@@ -112,7 +113,7 @@ extension StoreConformance {
     let ledger = Ledger()
     let store = try subject.run([ledger.function]).store
     try store.close()
-    let change = epoch(ledger.function, [ledger.fold([Touch(account: "a", amount: 1)])])
+    let change = epoch(ledger.function, [try ledger.fold([Touch(account: "a", amount: 1)])])
     _ = try expectError(.unexpected, "a commit to a closed store") { _ = try store.commit(change) }
     try subject.expectRows([], "rows after a commit to a closed store")
   }

@@ -27,7 +27,8 @@ public enum StoreConformance {
     public let run: @Sendable (StoreUnderTest, _ seed: UInt64) throws -> Void
   }
 
-  public static let all: [Case] = checkpointCases + mergeCases + keyedCases + loadCases + runCases + refusalCases
+  public static let all: [Case] =
+    checkpointCases + mergeCases + listCases + keyedCases + loadCases + runCases + refusalCases
 
   /// How a dump writes NULL.
   public static let null = "NULL"

@@ -68,7 +68,7 @@ extension StoreConformance {
     let rows = KeyedRows(shop.profiles.schema)
     try eachKey(["ann"], of: rows) { own in own.upsert().set(shop.nick, to: texts.text("nick")) }
     let set = rows.snapshot()
-    let tooMuch = ledger.fold([Touch(account: "a", amount: .max), Touch(account: "a", amount: .max)])
+    let tooMuch = try ledger.fold([Touch(account: "a", amount: .max), Touch(account: "a", amount: .max)])
     _ = try expectError(.data, "a sum beyond 64 bits") { try store.write(function, [set, tooMuch]) }
     try count(0, "rows loaded after a failed commit")
     try store.write(function, [set])

@@ -74,10 +74,63 @@ struct MemoryTable: Sendable {
       let key = values(start, schema.keys)
       let new = values(start + schema.keys.count, schema.values)
       let old = schema.kind == .merged ? rows[key] : nil
-      rows[key] = try zip(schema.values, new.indices).map { column, place in
+      var result = try zip(schema.values, new.indices).map { column, place in
         try merged(old?[place], new[place], column, key)
       }
+      if let old { for place in schema.values.indices { try mergeOrdered(&result, old, new, place) } }
+      rows[key] = result
     }
+  }
+
+  /// A value with an order, or a list: the two cells together.
+  private func mergeOrdered(
+    _ result: inout [MemoryValue], _ old: [MemoryValue], _ new: [MemoryValue], _ place: Int
+  ) throws {
+    switch schema.values[place].merge {
+    case .first, .last:
+      let isLater = old[place + 1].precedes(new[place + 1])
+      let wins = old[place + 1] == .null || (schema.values[place].merge == .last ? isLater : !isLater)
+      let winner = wins && new[place + 1] != .null ? new : old
+      result[place...place + 1] = winner[place...place + 1]
+    case .recent(let limit):
+      let before = zip(Self.elements(old[place]), Self.elements(old[place + 1]))
+      let after = zip(Self.elements(new[place]), Self.elements(new[place + 1]))
+      let kept = (Array(before) + Array(after)).sorted { $0.1 > $1.1 }.prefix(limit)
+      if kept.isEmpty { return }
+      result[place] = Self.list(kept.map(\.0))
+      result[place + 1] = Self.list(kept.map(\.1))
+    case .union(let limit):
+      let all = Set(Self.elements(old[place]) + Self.elements(new[place]))
+      if all.isEmpty { return }
+      if all.count > limit { throw ReplayError(.data, "a value does not fit its column: \(schema.name)") }
+      result[place] = Self.list(
+        all.sorted {
+          Int128($0) ?? 0 == Int128($1) ?? 0
+            ? $0.utf8.lexicographicallyPrecedes($1.utf8) : Int128($0) ?? 0 < Int128($1) ?? 0
+        })
+    default: break
+    }
+  }
+
+  /// The elements of a JSON array as they are written, by splitting between quotes and commas.
+  private static func elements(_ value: MemoryValue) -> [String] {
+    guard case .bytes(let bytes) = value else { return [] }
+    var elements = [""]
+    var (isString, isEscaped) = (false, false)
+    for scalar in String(decoding: bytes, as: UTF8.self).dropFirst().dropLast().unicodeScalars {
+      if scalar == "," && !isString {
+        elements.append("")
+        continue
+      }
+      if scalar == "\"" && !isEscaped { isString.toggle() }
+      isEscaped = scalar == "\\" && !isEscaped
+      elements[elements.count - 1].unicodeScalars.append(scalar)
+    }
+    return elements == [""] ? [] : elements
+  }
+
+  private static func list(_ elements: [String]) -> MemoryValue {
+    .bytes(Array(("[" + elements.joined(separator: ",") + "]").utf8))
   }
 
   private func values(_ cells: UnsafePointer<Cell>, _ columns: [TableSchema.Column]) -> [MemoryValue] {

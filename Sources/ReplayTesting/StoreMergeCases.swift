@@ -29,13 +29,13 @@ struct Ledger {
   var function: StoreFunction { StoreFunction(name: name, tables: [table]) }
 
   /// The touches as one epoch's rows.
-  func fold(_ touches: [Touch]) -> RowSet {
+  func fold(_ touches: [Touch]) throws -> RowSet {
     let rows = MergedRows(table.schema)
     let texts = StoreTexts()
     for touch in touches {
       let row = rows[texts.text(touch.account), Day(number: touch.day)]
-      row.add(1, to: count)
-      row.add(FixedDecimal(unscaled: Int128(touch.amount), scale: 2), to: total)
+      try row.add(1, to: count)
+      try row.add(FixedDecimal(unscaled: Int128(touch.amount), scale: 2), to: total)
       if let number = touch.number {
         row.lower(least, to: number)
         row.raise(most, to: number)
@@ -103,7 +103,7 @@ extension StoreConformance {
       let store = try subject.run([ledger.function], refresh: true).store
       for part in 0..<commits {
         let share = touches.indices.filter { $0 % commits == part }.map { touches[$0] }
-        try store.write(ledger.function, [ledger.fold(share)])
+        try store.write(ledger.function, [try ledger.fold(share)])
       }
       try store.close()
       try subject.expectRows(ledger.expected(touches), "seed \(seed), \(commits) commits")
@@ -128,7 +128,7 @@ extension StoreConformance {
       Touch(account: "bottom", amount: .min + 7, number: .min), Touch(account: "bottom", amount: -7, number: .min + 1),
     ]
     let store = try subject.run([ledger.function]).store
-    for touch in touches { try store.write(ledger.function, [ledger.fold([touch])]) }
+    for touch in touches { try store.write(ledger.function, [try ledger.fold([touch])]) }
     try subject.expectRows(ledger.expected(touches), "sums at both ends of 64 bits")
     try store.close()
   }
@@ -138,7 +138,7 @@ extension StoreConformance {
     let partition = Partition(log: "orders", id: "0")
     let before = [Touch(account: "top", amount: .max), Touch(account: "bottom", amount: .min)]
     let store = try subject.run([ledger.function]).store
-    try store.write(ledger.function, [ledger.fold(before)], at: [partition: Position(1)], events: 2)
+    try store.write(ledger.function, [try ledger.fold(before)], at: [partition: Position(1)], events: 2)
     let bad: [[Touch]] = [
       [Touch(account: "top", amount: 1)], [Touch(account: "bottom", amount: -1)],
       [Touch(account: "top", amount: .max)], [Touch(account: "bottom", amount: .min)],
@@ -148,7 +148,7 @@ extension StoreConformance {
     for touches in bad {
       let all = [Touch(account: "another", amount: 1)] + touches + [Touch(account: "zz", amount: 1)]
       let error = try expectError(.data, "a sum beyond 64 bits") {
-        try store.write(ledger.function, [ledger.fold(all)], at: [partition: Position(2)], events: 3)
+        try store.write(ledger.function, [try ledger.fold(all)], at: [partition: Position(2)], events: 3)
       }
       guard "\(error)".contains("ledger"), "\(error)".contains(touches[0].account) else {
         throw violation("the error names neither table nor row: \(error)")
@@ -156,7 +156,7 @@ extension StoreConformance {
       try subject.expectRows(ledger.expected(before), "rows after a sum beyond 64 bits")
     }
     let after = [Touch(account: "top", amount: -1)]
-    try store.write(ledger.function, [ledger.fold(after)], at: [partition: Position(2)], events: 1)
+    try store.write(ledger.function, [try ledger.fold(after)], at: [partition: Position(2)], events: 1)
     try subject.expectRows(ledger.expected(before + after), "rows after the next good commit")
     try store.close()
     let checkpoint = try subject.checkpoint(ledger.function)

@@ -17,13 +17,13 @@ extension StoreConformance {
     let ledger = Ledger()
     let touches = [Touch(account: "a", amount: 1)]
     let first = try subject.run([ledger.function]).store
-    try first.write(ledger.function, [ledger.fold(touches)])
+    try first.write(ledger.function, [try ledger.fold(touches)])
     var newer = ledger.function
     newer.version = 2
     let error = try expectError(.config, "another version") { _ = try subject.run([newer]) }
     try expectBoth(error, "version 1", "version 2")
     try subject.expectRows(ledger.expected(touches), "rows after a refused version")
-    try first.write(ledger.function, [ledger.fold(touches)])
+    try first.write(ledger.function, [try ledger.fold(touches)])
     try first.close()
     let (second, checkpoints) = try subject.run([newer], refresh: true)
     try expectEmpty(checkpoints[0])
@@ -36,7 +36,7 @@ extension StoreConformance {
     let ledger = Ledger()
     let touches = [Touch(account: "a", amount: 1)]
     let first = try subject.run([ledger.function]).store
-    try first.write(ledger.function, [ledger.fold(touches)])
+    try first.write(ledger.function, [try ledger.fold(touches)])
     try first.close()
     var wider = ledger.table
     _ = wider.sum("another_column")
@@ -53,7 +53,7 @@ extension StoreConformance {
     let thief = StoreFunction(name: "thief", tables: [ledger.table])
     let touches = [Touch(account: "a", amount: 1)]
     let first = try subject.run([ledger.function]).store
-    try first.write(ledger.function, [ledger.fold(touches)])
+    try first.write(ledger.function, [try ledger.fold(touches)])
     for refresh in [false, true] {
       _ = try expectError(.config, "another function's table") { _ = try subject.run([thief], refresh: refresh) }
     }

@@ -25,12 +25,12 @@ extension StoreConformance {
     let ledger = Ledger()
     let partition = Partition(log: "orders", id: "0")
     let touches = [Touch(account: "a", amount: 1)]
-    let change = epoch(ledger.function, [ledger.fold(touches)], at: [partition: Position(1)], events: 1)
+    let change = epoch(ledger.function, [try ledger.fold(touches)], at: [partition: Position(1)], events: 1)
     let first = try subject.run([ledger.function]).store
     try expect(try first.commit(change), is: .committed(rows: 1), "the only run's commit")
     let (second, checkpoints) = try subject.run([ledger.function])
     try expect(checkpoints[0].frontier, is: [partition: Position(1)], "what the second run finds")
-    let late = epoch(ledger.function, [ledger.fold(touches)], at: [partition: Position(2)], events: 1)
+    let late = epoch(ledger.function, [try ledger.fold(touches)], at: [partition: Position(2)], events: 1)
     for _ in 0..<2 { try expectFenced(first, late, "the first run's commit") }
     try subject.expectRows(ledger.expected(touches), "rows after the first run was refused")
     try expect(try second.commit(late), is: .committed(rows: 1), "the second run's commit")
@@ -74,8 +74,8 @@ extension StoreConformance {
     let touches = [Touch(account: "a", amount: 1)]
     let first = try subject.run([mine.function, shared.function]).store
     let second = try subject.run([shared.function]).store
-    var both = epoch(mine.function, [mine.fold(touches)])
-    both.functions += epoch(shared.function, [shared.fold(touches)]).functions
+    var both = try epoch(mine.function, [mine.fold(touches)])
+    both.functions += try epoch(shared.function, [shared.fold(touches)]).functions
     try expectFenced(first, both, "a commit with one function lost")
     try subject.expectRows([], "rows of a commit with one function lost")
     try first.write(mine.function, [mine.fold(touches)])
@@ -94,7 +94,7 @@ extension StoreConformance {
       end: Position(1))
     let first = try subject.run([ledger.function, other.function]).store
     let change = epoch(
-      ledger.function, [ledger.fold(touches)], at: [partition: Position(1)], settled: [settled], events: 1)
+      ledger.function, [try ledger.fold(touches)], at: [partition: Position(1)], settled: [settled], events: 1)
     _ = try first.commit(change)
     try first.write(other.function, [other.fold(touches)])
     let (second, checkpoints) = try subject.run([ledger.function], refresh: true)

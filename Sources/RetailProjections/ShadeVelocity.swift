@@ -30,8 +30,8 @@ public struct ShadeVelocity: Projection {
       let sold = try sale[quantity]
       let day = try sale[time].day
       let row = try shades[sale[shade]]
-      row.add(sold, to: units)
-      row.add(try sale[price] * sold, to: revenue)
+      try row.add(sold, to: units)
+      try row.add(sale[price] * sold, to: revenue)
       row.lower(firstDay, to: day)
       row.raise(lastDay, to: day)
     }

@@ -75,7 +75,7 @@ struct ValueTests {
   }
 
   /// Merged rows are a dictionary's sums, whatever the keys.
-  @Test func mergedRowsAreADictionarysSums() {
+  @Test func mergedRowsAreADictionarysSums() throws {
     let seed: UInt64 = 42
     var chance = SplitMix64(seed: seed)
     var table = MergedTable("t", key: .text("k"))
@@ -87,10 +87,39 @@ struct ValueTests {
         String(repeating: chance.one(of: ["a", "ß", "語"]), count: chance.number(0...20)) + "\(chance.number(0...50))"
       let value = chance.number(-1000...1000)
       expected[key, default: 0] += value
-      withText(key) { changes[table][$0].add(value, to: total) }
+      try withText(key) { try changes[table][$0].add(value, to: total) }
     }
     let rows = texts(of: changes.takeMerged()[0].sorted())
     #expect(rows.map { $0[0] } == expected.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, "seed \(seed)")
     #expect(rows.allSatisfy { Int($0[1]) == expected[$0[0]] }, "seed \(seed)")
+  }
+
+  @Test func whatLeaves127BitsIsAnErrorAndNoTrap() throws {
+    let most = FixedDecimal(unscaled: .max / 2, scale: 2)
+    #expect(try most * 2 == FixedDecimal(unscaled: .max - 1, scale: 2))
+    #expect(throws: OverflowError.self) { try most * 3 }
+    var table = MergedTable("t", key: .integer("k"))
+    let total = table.sum("total")
+    let row = MergedRows(table.schema)[Int64(1)]
+    try row.add(most, to: total)
+    try row.add(most, to: total)
+    #expect(throws: OverflowError.self) { try row.add(most, to: total) }
+  }
+
+  @Test func aListIsReadBackAsItWasWritten() throws {
+    var table = MergedTable("t", key: .integer("k"))
+    let words = table.union("words", .text)
+    let rows = MergedRows(table.schema)
+    for word in ["b", "a\"b", "", "a\\", "a,b", "\u{1}\n", "ß", "b"] {
+      try withText(word) { try rows[Int64(1)].insert($0, into: words) }
+    }
+    let written = texts(of: rows.sorted())[0][1]
+    let list = try #require(withText(written) { MergedList(json: $0) })
+    #expect(String(decoding: list.json, as: UTF8.self) == written)
+    let parsed = try JSONDecoder().decode([String].self, from: Data(written.utf8))
+    #expect(Set(parsed) == ["b", "a\"b", "", "a\\", "a,b", "\u{1}\n", "ß"] && parsed.count == 7)
+    for bad in ["", "[", "[\"a]", "[1,]", "{}", "null"] {
+      #expect(withText(bad) { MergedList(json: $0) } == nil, "\(bad)")
+    }
   }
 }

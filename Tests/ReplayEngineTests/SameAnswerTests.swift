@@ -21,6 +21,22 @@ struct SameAnswerTests {
     }
   }
 
+  /// Columns that depend on an order of the events, and lists, folded by any number of lanes into any number of commits.
+  @Test(arguments: [1, 3, 8], [UInt64(1), 97, .max]) func orderedColumns(lanes: Int, commitEvents: UInt64) throws {
+    let events = sales(1500, partitions: 3, seed: 13)
+    let (source, plan) = archive(events, segments: 4)
+    let database = MemoryDatabase()
+    try TestRun(
+      functions: [ShadeStories()], source: source, plan: plan, database: database, lanes: lanes, blockBytes: 1024,
+      commitEvents: commitEvents
+    ).run()
+    let found = database.dump().map { line in
+      let parts = line.split(separator: "|", omittingEmptySubsequences: false)
+      return [1, 2, 4, 6, 8].map { String(parts[$0]) }.joined(separator: "|")
+    }
+    #expect(found == ShadeStories.model(events), "lanes \(lanes), commit every \(commitEvents), seed 13")
+  }
+
   /// Keyed rows that are forgotten after each commit and loaded again.
   @Test(arguments: [1, 4]) func withoutMemoryForRows(partitions: Int) throws {
     let events = sales(2000, partitions: partitions, seed: 11)
@@ -60,5 +76,51 @@ struct SameAnswerTests {
     try TestRun(functions: [EventCounts()], source: source, plan: half, database: database).run()
     try TestRun(source: source, plan: plan, database: database, lanes: 3).run()
     #expect(database.dump() == model(events))
+  }
+}
+
+/// First, last and recent customers of each shade, by day, and all customers.
+private struct ShadeStories: Projection {
+  let name = "shade-stories"
+  var reads = Reads()
+  private var stories = MergedTable("stories", key: .text("shade"))
+  private let shade: TextField, customer: TextField, time: TimeField
+  private let first: FirstColumn, last: LastColumn, recent: RecentColumn, all: SetColumn
+
+  init() {
+    shade = reads.text("data.shade")
+    customer = reads.text("partitionkey")
+    time = reads.time()
+    first = stories.first("first", .text)
+    last = stories.last("last", .text)
+    recent = stories.recent("recent", .text, limit: 4)
+    all = stories.union("all_customers", .text)
+  }
+
+  var tables: [any Table] { [stories] }
+
+  func apply(_ batch: Batch, _ changes: Changes) throws {
+    let rows = changes[stories]
+    for event in batch {
+      let row = try rows[event[shade]]
+      let (who, day) = (try event[customer], try event[time].day)
+      row.keep(who, in: first, by: day, of: event)
+      row.keep(who, in: last, by: day, of: event)
+      row.keep(who, in: recent, by: day, of: event)
+      try row.insert(who, into: all)
+    }
+  }
+
+  /// The same by sorting: by day, then partition, then place.
+  static func model(_ events: [[Sale]]) -> [String] {
+    Dictionary(grouping: events.flatMap { $0 }, by: \.shade).map { shade, _ in
+      let own = events.enumerated().flatMap { partition, list in
+        list.filter { $0.shade == shade }.map { (day: $0.day, partition: partition, sale: $0) }
+      }.sorted { ($0.day, $0.partition, $0.sale.sequence) < ($1.day, $1.partition, $1.sale.sequence) }
+      let who = own.map(\.sale.customer)
+      let quoted = { (list: [String]) in "[" + list.map { "\"\($0)\"" }.joined(separator: ",") + "]" }
+      let lists = [quoted(who.reversed().prefix(4).map { $0 }), quoted(Set(who).sorted())]
+      return ([shade, who[0], who[who.count - 1]] + lists).joined(separator: "|")
+    }.sorted()
   }
 }

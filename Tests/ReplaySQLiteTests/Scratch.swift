@@ -124,7 +124,7 @@ struct Function: Projection {
     var table = MergedTable(tables[0].schema.name, key: .integer("id"))
     let total = table.sum(tables[0].schema.values[0].name)
     let rows = MergedRows(table.schema)
-    for value in values { rows[value.id].add(FixedDecimal(unscaled: value.add, scale: 0), to: total) }
+    for value in values { try! rows[value.id].add(FixedDecimal(unscaled: value.add, scale: 0), to: total) }
     return rows.sorted()
   }
 

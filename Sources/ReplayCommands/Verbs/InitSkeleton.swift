@@ -77,7 +77,7 @@ struct Skeleton {
         for event in batch {
           let day = try event[time].day
           let row = try rows[event[type]]
-          row.add(1, to: events)
+          try row.add(1, to: events)
           row.lower(firstDay, to: day)
           row.raise(lastDay, to: day)
         }
