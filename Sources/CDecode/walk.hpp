@@ -176,6 +176,7 @@ inline bool Walk::read_position(size_t start, size_t stop, bool quoted) {
         __builtin_add_overflow(value, uint64_t(digit), &value))
       return false;
   }
+  if (value == UINT64_MAX) return false;  // its successor could not be written down
   position = value;
   needs_position = false;
   for (uint32_t function = 0; function < x.below.size(); function++) {

@@ -29,10 +29,13 @@ public final class Changes {
     return rows
   }
 
-  /// Memory held, in bytes: merged changes and keyed rows.
-  public var byteCount: Int {
-    merged.reduce(0) { $0 + $1.byteCount } + keyed.reduce(0) { $0 + $1.byteCount }
+  /// Memory of what the next commit will write, in bytes.
+  public var changedBytes: Int {
+    merged.reduce(0) { $0 + $1.byteCount } + keyed.reduce(0) { $0 + $1.changedBytes }
   }
+
+  /// Memory of the keyed rows, changed or not, in bytes.
+  public var stateBytes: Int { keyed.reduce(0) { $0 + $1.byteCount } }
 
   /// Hands over the merged rows of the open epoch and begins new ones.
   public func takeMerged() -> [MergedRows] {

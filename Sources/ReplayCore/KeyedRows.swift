@@ -47,8 +47,8 @@ public final class KeyedRows {
   /// Memory held, in bytes.
   public var byteCount: Int { capacity * MemoryLayout<Entry>.stride + (mask + 1) * 4 + arena.byteCount + rowBytes }
 
-  /// Bytes of changes since the last snapshot, about.
-  public var changedRows: Int { dirty.count }
+  /// Memory of the rows that changed since the last snapshot, in bytes, about.
+  public private(set) var changedBytes = 0
 
   /// The rows of the event's partition key. Valid until the next key is asked for.
   public subscript(event: Event) -> KeyRows {
@@ -167,6 +167,7 @@ public final class KeyedRows {
   func touch(_ index: Int) {
     if entries[index].isDirty { return }
     entries[index].isDirty = true
+    changedBytes += MemoryLayout<Entry>.stride + Int(entries[index].capacity) * width * MemoryLayout<Cell>.stride
     dirty.append(UInt32(index))
   }
 
@@ -220,6 +221,7 @@ public final class KeyedRows {
     }
     dirty.removeAll(keepingCapacity: true)
     deleted.removeAll()
+    changedBytes = 0
     newKeyHashes.removeAll(keepingCapacity: true)
     let set = RowSet(schema: schema, sorted: cells, count: total, arenas: [arena])
     set.deletes = deletes

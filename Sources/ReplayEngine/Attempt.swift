@@ -122,17 +122,18 @@ final class Attempt: @unchecked Sendable {
 
   /// Enters the block into the books and stands where a barrier asks for it. False where the attempt ends.
   private func account(_ block: BlockFacts, _ task: ReadTask, _ worker: Int) -> Bool {
-    let bytes = router == nil ? lane(task, worker).byteCount : 0
+    let own = router == nil ? lane(task, worker).load : LaneLoad()
+    let others = router?.load ?? LaneLoad()
     let laneIndex = setup.mode == .byPartition ? task.partition : worker
     let stood = floor.quietly { floor -> UInt64? in
       floor.ledger.enter(block, partition: task.partition)
       floor.openRecords += block.scanned
       floor.records += block.scanned
       floor.workerBytes[worker] = block.compressedBytes
-      if router == nil { floor.laneBytes[laneIndex] = bytes }
-      if floor.laneBytes.reduce(0, +) > setup.options.commitBytes || floor.openRecords >= setup.options.commitEvents {
-        floor.barrier = true
-      }
+      floor.loads[laneIndex] = own
+      let load = floor.loads.reduce(others, +)
+      let isDue = load.changedBytes > setup.options.commitBytes || load.stateBytes > setup.options.maxStateBytes
+      if isDue || floor.openRecords >= setup.options.commitEvents { floor.barrier = true }
       guard floor.barrier, let stand = block.stand, floor.schedule.mayStop(task) else { return nil }
       return floor.stand(task, at: stand)
     }
@@ -209,14 +210,18 @@ final class Attempt: @unchecked Sendable {
       try trim()
     }
     if closing { return true }
-    floor.change { $0.begin(functions: setup.projections.count) }
+    let loads = router == nil ? lanes.map(\.load) : lanes.map { _ in LaneLoad() }
+    floor.change { floor in
+      floor.loads = loads
+      floor.begin(functions: setup.projections.count)
+    }
     return false
   }
 
   /// Keeps the rows of keyed tables within their budget. Rows may be forgotten only once they are in the store.
   private func trim() throws {
     let budget = setup.options.maxStateBytes / lanes.count
-    guard lanes.contains(where: { $0.byteCount > budget }) else { return }
+    guard lanes.contains(where: { $0.load.stateBytes > budget }) else { return }
     try committer.settle()
     for lane in lanes { lane.trim(to: budget) }
   }

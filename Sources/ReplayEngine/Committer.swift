@@ -169,18 +169,25 @@ final class Committer {
 }
 
 /// Which partition each key was first seen in, in this run, where the archive's partitions are trusted to separate
-/// keys. Only the committing thread uses it.
+/// keys. Above `maxKeys` only a sample is remembered, by the keys' hashes: a topic whose partitions were changed moves
+/// very many keys. Only the committing thread uses it.
 final class KeyOwners: @unchecked Sendable {
   private var owners: [UInt64: Int] = [:]
   private let partitions: [Partition]
+  private let maxKeys: Int
+  /// Keys whose hash is above this are not remembered.
+  private var greatest = UInt64.max
 
-  init(_ partitions: [Partition]) { self.partitions = partitions }
+  init(_ partitions: [Partition], maxKeys: Int = 4 << 20) {
+    self.partitions = partitions
+    self.maxKeys = maxKeys
+  }
 
   /// Lane `n` reads partition `n`.
   func claim(_ cut: Committer.Cut) throws {
     for (partition, lane) in cut.lanes.enumerated() {
       for hashes in lane.flatMap(\.keyHashes) {
-        for hash in hashes {
+        for hash in hashes where hash <= greatest {
           guard let owner = owners.updateValue(partition, forKey: hash), owner != partition else { continue }
           throw ReplayError(
             .data, "a partition key is in two partitions, so its events have no one order",
@@ -191,6 +198,10 @@ final class KeyOwners: @unchecked Sendable {
               + "else replay the archive from before and after the repartitioning one after another")
         }
       }
+    }
+    while owners.count > maxKeys {
+      greatest /= 2
+      owners = owners.filter { $0.key <= greatest }
     }
   }
 }

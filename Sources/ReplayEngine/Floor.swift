@@ -22,7 +22,8 @@ struct Floor {
   var ledger: Ledger
   var settled: [SettledSegment] = []
   var openRecords: UInt64 = 0
-  var laneBytes: [Int]
+  /// What each lane holds, where workers apply what they read.
+  var loads: [LaneLoad]
 
   // The attempt so far.
   var findings: [ChainFinding] = []
@@ -36,7 +37,7 @@ struct Floor {
   init(_ schedule: ReadSchedule, ledger: Ledger, workers: Int, lanes: Int) {
     self.schedule = schedule
     self.ledger = ledger
-    laneBytes = Array(repeating: 0, count: lanes)
+    loads = Array(repeating: LaneLoad(), count: lanes)
     workerBytes = Array(repeating: 0, count: workers)
   }
 

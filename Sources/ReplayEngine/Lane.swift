@@ -34,7 +34,7 @@ final class Lane {
         let batch = Batch(
           block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
           cursor: cursor)
-        if loads[index] { try load(batch, changes[index]) }
+        if loads[index] { try fetch(batch, changes[index]) }
         do { try projection.apply(batch, changes[index]) } catch {
           throw Lane.failure(error, of: projection, in: block, at: cursor.pointee)
         }
@@ -43,7 +43,7 @@ final class Lane {
   }
 
   /// Fetches the rows of keys that come in this batch and are not in memory.
-  private func load(_ batch: Batch, _ changes: Changes) throws {
+  private func fetch(_ batch: Batch, _ changes: Changes) throws {
     for rows in changes.keyed {
       var absent: [Text] = []
       var asked: Set<String> = []
@@ -55,8 +55,13 @@ final class Lane {
     }
   }
 
-  /// Memory that the open epoch's changes hold, in bytes.
-  var byteCount: Int { changes.reduce(0) { $0 + $1.byteCount } }
+  /// What the lane holds in memory, in bytes.
+  var load: LaneLoad {
+    changes.reduce(into: LaneLoad()) {
+      $0.changedBytes += $1.changedBytes
+      $0.stateBytes += $1.stateBytes
+    }
+  }
 
   /// Hands over the changes since the last cut, for each function; after it the next epoch's are collected.
   func cut() -> [LaneCut] {
@@ -69,7 +74,7 @@ final class Lane {
 
   /// Forgets clean keyed rows above `bytes`; from then on keys are loaded.
   func trim(to bytes: Int) {
-    for (index, changes) in changes.enumerated() where changes.keyed.reduce(0, { $0 + $1.byteCount }) > bytes {
+    for (index, changes) in changes.enumerated() where changes.stateBytes > bytes {
       for rows in changes.keyed { rows.forget() }
       loads[index] = true
     }
@@ -101,6 +106,18 @@ final class Lane {
   private static func escaped(_ text: String) -> String {
     var text = text
     return text.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0)), limit: 80) }
+  }
+}
+
+/// What a lane, or all of them, hold in memory.
+struct LaneLoad {
+  /// Of what the next commit will write.
+  var changedBytes = 0
+  /// Of keyed rows, changed or not.
+  var stateBytes = 0
+
+  static func + (a: LaneLoad, b: LaneLoad) -> LaneLoad {
+    LaneLoad(changedBytes: a.changedBytes + b.changedBytes, stateBytes: a.stateBytes + b.stateBytes)
   }
 }
 

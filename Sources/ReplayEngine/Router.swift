@@ -39,6 +39,7 @@ final class Router: @unchecked Sendable {
     var pending = 0
     var isClosed = false
     var failure: (any Error)?
+    var loads: [LaneLoad]
   }
 
   let lanes: [Lane]
@@ -51,7 +52,10 @@ final class Router: @unchecked Sendable {
     self.lanes = lanes
     self.keyColumn = keyColumn
     self.maxBlocksPerTicket = maxBlocksPerTicket
-    desk = Monitor(Desk(queues: Array(repeating: Array(repeating: [], count: partitions), count: lanes.count)))
+    desk = Monitor(
+      Desk(
+        queues: Array(repeating: Array(repeating: [], count: partitions), count: lanes.count),
+        loads: Array(repeating: LaneLoad(), count: lanes.count)))
     for lane in lanes.indices {
       threads.append(NamedThread("replay-lane-\(lane)") { [self] in work(lane) })
     }
@@ -108,7 +112,7 @@ final class Router: @unchecked Sendable {
         try shared.selections[lane].withUnsafeBufferPointer { selection in
           try lanes[lane].apply(shared.block, selection: selection)
         }
-        release(shared)
+        release(shared, by: lane)
       } catch {
         desk.change { $0.failure = $0.failure ?? error }
         return
@@ -133,8 +137,10 @@ final class Router: @unchecked Sendable {
     }
   }
 
-  private func release(_ shared: SharedBlock) {
+  private func release(_ shared: SharedBlock, by lane: Int) {
+    let load = lanes[lane].load
     desk.change { desk in
+      desk.loads[lane] = load
       shared.lanesLeft -= 1
       guard shared.lanesLeft == 0 else { return }
       desk.open[shared.ticket, default: 1] -= 1
@@ -150,6 +156,9 @@ final class Router: @unchecked Sendable {
       return desk.pending == 0 ? () : nil
     }
   }
+
+  /// What the lanes hold together, as of their last blocks.
+  var load: LaneLoad { desk.quietly { $0.loads.reduce(LaneLoad(), +) } }
 
   var failure: (any Error)? { desk.quietly { $0.failure } }
 
