@@ -107,7 +107,8 @@ replay_extractor *replay_extractor_create(uint32_t function_count) { return new 
 void replay_extractor_destroy(replay_extractor *extractor) { delete extractor; }
 
 void replay_extractor_add_field(replay_extractor *extractor, const replay_text *members, size_t count) {
-  extractor->add_path(members, count).field = int(extractor->field_count++);
+  int field = int(extractor->field_count++);
+  if (count > 0) extractor->add_path(members, count).field = field;
   extractor->conditions.resize(extractor->field_count);
   extractor->conditioned.resize(extractor->field_count);
 }

@@ -7,15 +7,17 @@ public enum ArchivePlanner {
   public static func plan(_ entries: [SegmentEntry], layout: DetectedLayout) throws -> ArchivePlan {
     let names = LayoutNames(layout.layout, pattern: layout.pattern, names: entries.map(\.name))
     var drafts: [Partition: [SegmentDraft]] = [:]
-    var keys: [String: SegmentEntry] = [:]
+    var beside = FilesBeside()
     for entry in entries {
       switch names.read(entry.name) {
       case .segment(let name):
         let partition = Partition(log: name.topic, id: name.partition)
         drafts[partition, default: []].append(SegmentDraft(entry: entry, name: name))
       case .keys(let stem):
-        if layout.usesKeysFiles { keys[stem] = entry }
-      case .headers, .manifest: break
+        if layout.usesKeysFiles { beside.keys[stem] = entry }
+      case .headers(let stem):
+        if NameText(entry.name).extensions.contains("json") { beside.headers[stem] = entry }
+      case .manifest: break
       case .refused, .foreign:
         throw ReplayError(
           .data, "the name does not fit the layout \(layout.layout.rawValue): \(shown(entry.name))",
@@ -25,10 +27,12 @@ public enum ArchivePlanner {
     }
     var partitions: [PartitionPlan] = []
     for (partition, drafts) in drafts.sorted(by: { $0.key < $1.key }) {
-      partitions.append(try ordered(drafts, partition, layout, &keys))
+      partitions.append(try ordered(drafts, partition, layout, &beside))
     }
-    if let orphan = keys.values.min(by: { NaturalOrder.precedes($0.name, $1.name) }) {
-      throw noValues(orphan, keys.count)
+    for (word, left) in [("keys", beside.keys), ("headers", beside.headers)] {
+      if let orphan = left.values.min(by: { NaturalOrder.precedes($0.name, $1.name) }) {
+        throw noValues(orphan, word, left.count)
+      }
     }
     let logs = Set(partitions.map(\.partition.log)).count
     let separate = partitions.count == 1 || (layout.partitionsSeparateKeys && logs == 1)
@@ -36,7 +40,7 @@ public enum ArchivePlanner {
   }
 
   private static func ordered(
-    _ drafts: [SegmentDraft], _ partition: Partition, _ layout: DetectedLayout, _ keys: inout [String: SegmentEntry]
+    _ drafts: [SegmentDraft], _ partition: Partition, _ layout: DetectedLayout, _ beside: inout FilesBeside
   ) throws -> PartitionPlan {
     let drafts = drafts.sorted()
     for (before, after) in zip(drafts, drafts.dropFirst()) where before.number != nil && before.number == after.number {
@@ -45,16 +49,18 @@ public enum ArchivePlanner {
     var segments: [Segment] = []
     for (index, draft) in drafts.enumerated() {
       let before = index > 0 ? drafts[index - 1].name.last : nil
+      let stem = NameText(draft.entry.name).path
       var keysEntry: SegmentEntry?
       if layout.usesKeysFiles {
-        guard let found = keys.removeValue(forKey: NameText(draft.entry.name).path) else { throw noKeys(draft.entry) }
+        guard let found = beside.keys.removeValue(forKey: stem) else { throw noKeys(draft.entry) }
         keysEntry = found
       }
       segments.append(
         Segment(
           entry: draft.entry, partition: partition,
           numbering: draft.numbering(layout.numberingKind, index: index, lastBefore: before),
-          firstNumber: draft.name.first, lastNumber: draft.name.last, keysEntry: keysEntry))
+          firstNumber: draft.name.first, lastNumber: draft.name.last, keysEntry: keysEntry,
+          headersEntry: beside.headers.removeValue(forKey: stem)))
     }
     return PartitionPlan(partition: partition, segments: segments)
   }
@@ -74,11 +80,17 @@ public enum ArchivePlanner {
       next: "fetch it, or say with --key which member of the payload is the partition key")
   }
 
-  private static func noValues(_ entry: SegmentEntry, _ count: Int) -> ReplayError {
+  private static func noValues(_ entry: SegmentEntry, _ word: String, _ count: Int) -> ReplayError {
     ReplayError(
-      .data, "\(counted(count, "keys file")) without the segment that the keys belong to: \(shown(entry.name))",
+      .data, "\(counted(count, "\(word) file")) without the segment that the \(word) belong to: \(shown(entry.name))",
       next: "fetch the files with the values, they are missing in the archive")
   }
+}
+
+/// The files that stand beside segments, by the segments' stems.
+struct FilesBeside {
+  var keys: [String: SegmentEntry] = [:]
+  var headers: [String: SegmentEntry] = [:]
 }
 
 /// A segment before its place among the others is known.

@@ -52,6 +52,9 @@ struct LayoutMeaning {
     anatomy.time = payload.appending(anatomy.time)
     anatomy.id = payload.appending(anatomy.id)
     anatomy.key = sample.flatMap { envelope.key($0) } ?? payload.appending(anatomy.key)
+    if layout == .kcr || envelope == .fields || envelope == .metadata {
+      anatomy.headers = JSONPath(members: ["headers"])
+    }
     if layout == .kcr {
       anatomy.payloadEncoding = .hex
       anatomy.key = JSONPath(members: ["key"])

@@ -36,7 +36,7 @@ public enum NameReading: Hashable, Sendable {
   case segment(ParsedName)
   /// The partition keys of the segment with this stem (Confluent).
   case keys(stem: String)
-  /// The headers of the segment with this stem (Confluent); never read.
+  /// The headers of the segment with this stem (Confluent).
   case headers(stem: String)
   /// A description of the archive by its writer (kcr); never read.
   case manifest

@@ -104,6 +104,6 @@ extension Segment {
   func numbered(_ numbering: Numbering) -> Segment {
     Segment(
       entry: entry, partition: partition, numbering: numbering, firstNumber: firstNumber, lastNumber: lastNumber,
-      keysEntry: keysEntry)
+      keysEntry: keysEntry, headersEntry: headersEntry)
   }
 }

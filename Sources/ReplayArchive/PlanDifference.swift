@@ -88,9 +88,13 @@ struct PlanLine {
     let facts = [
       "\(segment.entry.size) bytes", "version \(segment.entry.version)", "partition \(segment.partition)", numbering,
       segment.firstNumber.map { "first \($0)" } ?? "", segment.lastNumber.map { "last \($0)" } ?? "",
-      segment.keysEntry.map { "keys \($0.name), \($0.size) bytes, version \($0.version)" } ?? "",
+      PlanLine.beside("keys", segment.keysEntry), PlanLine.beside("headers", segment.headersEntry),
     ]
     text = PlanLine.join([segment.name] + facts.filter { !$0.isEmpty })
+  }
+
+  private static func beside(_ word: String, _ entry: SegmentEntry?) -> String {
+    entry.map { "\(word) \($0.name), \($0.size) bytes, version \($0.version)" } ?? ""
   }
 
   static func join(_ fields: [String]) -> String { fields.map(escaped).joined(separator: "\t") }

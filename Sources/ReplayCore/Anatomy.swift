@@ -58,6 +58,8 @@ public struct Anatomy: Sendable, Hashable {
   public var type: JSONPath
   public var time: JSONPath
   public var id: JSONPath
+  /// The stream's headers of the record; nil where the layout has none, or in a file of their own.
+  public var headers: JSONPath?
   /// The record's own number, where it carries one.
   public var position: JSONPath?
 
@@ -65,7 +67,7 @@ public struct Anatomy: Sendable, Hashable {
   public init(
     payload: JSONPath? = nil, payloadEncoding: PayloadEncoding = .json, key: JSONPath = JSONPath("partitionkey"),
     type: JSONPath = JSONPath("type"), time: JSONPath = JSONPath("time"), id: JSONPath = JSONPath("id"),
-    position: JSONPath? = nil
+    headers: JSONPath? = nil, position: JSONPath? = nil
   ) {
     self.payload = payload
     self.payloadEncoding = payloadEncoding
@@ -73,8 +75,12 @@ public struct Anatomy: Sendable, Hashable {
     self.type = type
     self.time = time
     self.id = id
+    self.headers = headers
     self.position = position
   }
+
+  /// The path of what no record has.
+  private static let nowhere = JSONPath(members: [])
 
   /// The absolute path of a function's field.
   public func absolute(_ field: FieldSource) -> JSONPath {
@@ -83,6 +89,7 @@ public struct Anatomy: Sendable, Hashable {
     case .type: type
     case .time: time
     case .id: id
+    case .headers: headers ?? Anatomy.nowhere
     case .payload(let path): payload.map { $0.appending(path) } ?? path
     }
   }

@@ -27,6 +27,8 @@ public struct Extraction: Sendable {
   public private(set) var functions: [Function] = []
   /// Place of the partition key in `fields`; -1 where nobody needs it.
   public private(set) var keyColumn = -1
+  /// Place of the stream's headers in `fields`; -1 where nobody reads them.
+  public private(set) var headersColumn = -1
   public let anatomy: Anatomy
 
   /// At most 32 functions share one read. `needsKey` asks for the partition key whatever the functions declare.
@@ -36,6 +38,7 @@ public struct Extraction: Sendable {
     if needsKey { keyColumn = add(anatomy.key) }
     for read in reads {
       let columns = read.fields.map { add(anatomy.absolute($0)) }
+      if let place = read.fields.firstIndex(of: .headers) { headersColumn = columns[place] }
       let conditions = read.conditions.map { Condition(field: columns[$0.field], values: $0.values) }
       functions.append(Function(conditions: conditions, columns: columns))
     }

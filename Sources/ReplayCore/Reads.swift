@@ -1,6 +1,6 @@
 /// Where a function's field comes from: a part that every event has, or a path into the payload.
 public enum FieldSource: Hashable, Sendable {
-  case key, type, time, id
+  case key, type, time, id, headers
   case payload(JSONPath)
 }
 
@@ -47,6 +47,9 @@ public struct Reads: Sendable {
   /// The event's own time.
   public mutating func time() -> TimeField { TimeField(index: index(of: .time)) }
   public mutating func id() -> TextField { TextField(index: index(of: .id)) }
+  /// The stream's headers of the event, in the form that the archive's writer gave them: `[{"key":…,"value":…}]` of the
+  /// Confluent and Aiven sinks, an object of the others.
+  public mutating func headers() -> JSONField { JSONField(index: index(of: .headers)) }
 
   public mutating func text(_ path: String) -> TextField { TextField(index: index(of: path)) }
   public mutating func integer(_ path: String) -> IntegerField { IntegerField(index: index(of: path)) }

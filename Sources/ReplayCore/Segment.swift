@@ -33,12 +33,14 @@ public struct Segment: Sendable {
   public let lastNumber: WideNumber?
   /// A file beside this one that holds the partition keys, one JSON value a line (Confluent's `.keys.`).
   public let keysEntry: SegmentEntry?
+  /// A file beside this one that holds the headers, one JSON value a line (Confluent's `.headers.`).
+  public let headersEntry: SegmentEntry?
   /// The number that the name promises for the first record, where it does and the records carry their own (Aiven).
   public let firstNumber: WideNumber?
 
   public init(
     entry: SegmentEntry, partition: Partition, numbering: Numbering, firstNumber: WideNumber? = nil,
-    lastNumber: WideNumber? = nil, keysEntry: SegmentEntry? = nil
+    lastNumber: WideNumber? = nil, keysEntry: SegmentEntry? = nil, headersEntry: SegmentEntry? = nil
   ) {
     self.entry = entry
     self.partition = partition
@@ -46,6 +48,7 @@ public struct Segment: Sendable {
     self.firstNumber = firstNumber
     self.lastNumber = lastNumber
     self.keysEntry = keysEntry
+    self.headersEntry = headersEntry
   }
 
   public var name: String { entry.name }

@@ -29,7 +29,10 @@ public struct ArchiveDecoder: Decoder {
       segment, in: source, range: range, extractor: Extractor(extraction, dropDuplicates: dropDuplicates),
       framing: framing, limits: limits)
     if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
-      blocks.keys = (try KeysFile(keys, in: source, limits: limits), extraction.keyColumn)
+      blocks.beside.append((try LineFile(.keys, keys, in: source, limits: limits), extraction.keyColumn))
+    }
+    if let headers = segment.headersEntry, extraction.headersColumn >= 0 {
+      blocks.beside.append((try LineFile(.headers, headers, in: source, limits: limits), extraction.headersColumn))
     }
     return blocks
   }

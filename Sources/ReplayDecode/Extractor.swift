@@ -12,6 +12,10 @@ final class Extractor {
     fieldCount = extraction.fields.count
     handle = replay_extractor_create(UInt32(functionCount))
     for field in extraction.fields {
+      guard !field.members.isEmpty else {
+        replay_extractor_add_field(handle, nil, 0)
+        continue
+      }
       Extractor.withTexts(field.members) { replay_extractor_add_field(handle, $0, $1) }
     }
     if let position = extraction.anatomy.position {

@@ -13,7 +13,7 @@ public final class RecordReader {
   public init(_ segment: Segment, in source: any SegmentSource, decoder: ArchiveDecoder, range: SegmentRange) throws {
     self.decoder = try decoder.open(segment, in: source, range: range)
     block = decoder.makeBlock(for: segment)
-    keepsGoodPart = self.decoder is SegmentBlocks && segment.keysEntry == nil
+    keepsGoodPart = (self.decoder as? SegmentBlocks)?.beside.isEmpty ?? false
   }
 
   /// Fills `block`; false at the segment's end. A malformed record's error comes after the records before it.

@@ -23,8 +23,8 @@ final class SegmentBlocks: SegmentDecoder {
   /// Records that lie wholly in verified frames, counted at block ends.
   private var provenOrdinal: UInt64 = 0
   private(set) var summary = SegmentSummary()
-  /// Where the partition keys come from, when they are in a file of their own.
-  var keys: (file: KeysFile, column: Int)?
+  /// Files beside the segment that fill columns, line for line.
+  var beside: [(file: LineFile, column: Int)] = []
 
   init(
     _ segment: Segment, in source: any SegmentSource, range: SegmentRange, extractor: Extractor, framing: Framing?,
@@ -58,7 +58,7 @@ final class SegmentBlocks: SegmentDecoder {
     let good = extractor.extract(
       storage, length: cut, framing: cutter?.framing ?? .lines, firstOrdinal: ordinal, range: range, into: block, &call)
     guard good else { throw fault(call, storage) }
-    if let keys { try keys.file.fill(block, storage, keyColumn: keys.column, segment: segment) }
+    for (file, column) in beside { try file.fill(block, storage, column: column, segment: segment) }
     ordinal += UInt64(call.scanned)
     if call.reached_until {
       base += UInt64(call.stopped_at)
@@ -185,7 +185,9 @@ final class SegmentBlocks: SegmentDecoder {
   }
 
   private func finish(_ block: RecordBlock) throws -> Bool {
-    if !isBounded, ordinal < range.untilOrdinal { try keys?.file.end(segment) }
+    if !isBounded, ordinal < range.untilOrdinal {
+      for (file, _) in beside { try file.end(segment) }
+    }
     block.count = 0
     block.scanned = 0
     block.isProven = true

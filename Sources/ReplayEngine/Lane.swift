@@ -143,6 +143,7 @@ extension FieldSource {
     case .type: "type"
     case .time: "time"
     case .id: "id"
+    case .headers: "headers"
     case .payload(let path): path.description
     }
   }

@@ -89,7 +89,7 @@ typedef struct replay_extractor replay_extractor;
 
 replay_extractor *replay_extractor_create(uint32_t function_count);
 void replay_extractor_destroy(replay_extractor *);
-/// Adds a field; its index is the number of fields before it.
+/// Adds a field; its index is the number of fields before it. Without members it is missing in every record.
 void replay_extractor_add_field(replay_extractor *, const replay_text *members, size_t count);
 /// Where the record's own number is; marks are then these numbers, and each must be there.
 void replay_extractor_set_position(replay_extractor *, const replay_text *members, size_t count);

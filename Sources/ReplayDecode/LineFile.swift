@@ -1,8 +1,12 @@
 import CDecode
 import ReplayCore
 
-/// The partition keys of a segment from the file beside it: one JSON value a line, line for line with the records.
-final class KeysFile {
+/// The partition keys or the headers of a segment from the file beside it: one JSON value a line, line for line with
+/// the records.
+final class LineFile {
+  enum Content: String { case keys, headers }
+
+  private let content: Content
   private let entry: SegmentEntry
   private let stream: any ByteStream
   private var buffer: [UInt8] = []
@@ -10,25 +14,27 @@ final class KeysFile {
   private var line: UInt64 = 0
   private var isAtEnd = false
 
-  init(_ entry: SegmentEntry, in source: any SegmentSource, limits: DecodeLimits) throws {
+  init(_ content: Content, _ entry: SegmentEntry, in source: any SegmentSource, limits: DecodeLimits) throws {
+    self.content = content
     self.entry = entry
     stream = try OpenStream.open(entry, in: source, limits: limits).stream
   }
 
-  /// Puts each record's key into the block's key column.
-  func fill(_ block: RecordBlock, _ storage: BlockStorage, keyColumn: Int, segment: Segment) throws {
+  /// Puts each record's line into a column of the block.
+  func fill(_ block: RecordBlock, _ storage: BlockStorage, column: Int, segment: Segment) throws {
     let fields = UnsafeMutablePointer(mutating: block.fields)
     for record in 0..<block.count {
       let ordinal = block.firstOrdinal + UInt64(block.ordinals[record])
       while line < ordinal { _ = try next(segment) }
-      let key = try next(segment)
-      fields[record * block.fieldCount + keyColumn] = try slice(of: key, storage)
+      let line = try next(segment)
+      fields[record * block.fieldCount + column] =
+        try content == .keys ? slice(ofKey: line, storage) : slice(ofHeaders: line, storage)
     }
     while line < block.firstOrdinal + UInt64(block.scanned) { _ = try next(segment) }
     block.bytes = UnsafePointer(storage.bytes)
   }
 
-  /// Nothing may follow the last record's key.
+  /// Nothing may follow the last record's line.
   func end(_ segment: Segment) throws {
     while let byte = try peek() {
       guard byte == 10 || byte == 13 || byte == 32 else {
@@ -38,7 +44,7 @@ final class KeysFile {
     }
   }
 
-  private func slice(of key: ArraySlice<UInt8>, _ storage: BlockStorage) throws -> Slice {
+  private func slice(ofKey key: ArraySlice<UInt8>, _ storage: BlockStorage) throws -> Slice {
     guard let first = key.first else { return Slice(offset: 0, tail: 0) }
     if first == UInt8(ascii: "n") { return Slice(offset: 0, tail: Slice.Kind.null.rawValue << 28) }
     let isText = first == UInt8(ascii: "\"") && key.count >= 2 && key.last == UInt8(ascii: "\"")
@@ -54,6 +60,21 @@ final class KeysFile {
     let offset = storage.append(count) { to in for (place, byte) in bytes.enumerated() { to[place] = byte } }
     let kind: Slice.Kind = isText ? .string : .number
     return Slice(offset: UInt32(offset), tail: UInt32(count) | kind.rawValue << 28)
+  }
+
+  /// The array in `{"headers":[…]}`; missing where the line says that there are none.
+  private func slice(ofHeaders line: ArraySlice<UInt8>, _ storage: BlockStorage) throws -> Slice {
+    if line.elementsEqual("null".utf8) { return Slice(offset: 0, tail: Slice.Kind.null.rawValue << 28) }
+    let (before, after) = (Array("{\"headers\":[".utf8), Array("]}".utf8))
+    guard line.starts(with: before), line.suffix(2).elementsEqual(after) else {
+      throw ReplayError(
+        .data, "a headers file has a malformed line: \(entry.name)",
+        details: ["line \(self.line): expected {\"headers\":[…]}"],
+        next: "mend or replace this file, then run the same command")
+    }
+    let array = line.dropFirst(before.count - 1).dropLast()
+    let offset = storage.append(array.count) { to in for (place, byte) in array.enumerated() { to[place] = byte } }
+    return Slice(offset: UInt32(offset), tail: UInt32(array.count) | Slice.Kind.array.rawValue << 28)
   }
 
   private func next(_ segment: Segment) throws -> ArraySlice<UInt8> {
@@ -97,8 +118,9 @@ final class KeysFile {
 
   private func misaligned(_ segment: Segment, _ what: String) -> ReplayError {
     ReplayError(
-      .data, "a keys file does not match its segment: \(entry.name)", details: ["segment \(segment.name)", what],
-      next: "fetch both files again, or leave the keys out with --key PATH"
+      .data, "a \(content.rawValue) file does not match its segment: \(entry.name)",
+      details: ["segment \(segment.name)", what],
+      next: "fetch both files again" + (content == .keys ? ", or leave the keys out with --key PATH" : "")
     ).at(segment, ordinal: 0)
   }
 }
