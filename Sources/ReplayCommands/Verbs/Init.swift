@@ -15,7 +15,7 @@ struct Init: ParsableCommand {
 
   @Argument(help: "The package's name, and its directory: letters, digits, hyphens.")
   var name: String
-  @Option(help: "Use the replay package in this directory (default: the published one).")
+  @Option(help: "The directory of replay's own package (default: the one this tool was built from).")
   var replay: String?
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -48,6 +48,11 @@ struct Init: ParsableCommand {
     Console.shared.say("replay: the package is in \(name)/; next: cd \(name) && swift build -c release && swift test")
   }
 
+  /// The package that this file was compiled in: `Sources/ReplayCommands/Verbs` are three directories below it.
+  private static var ownPackage: String {
+    #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined()
+  }
+
   /// `my-functions` makes `MyFunctions`.
   private var module: String {
     name.split { $0 == "-" || $0 == "_" }.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
@@ -55,11 +60,11 @@ struct Init: ParsableCommand {
 
   private var dependency: String {
     get throws {
-      guard let replay else { return #".package(url: "https://github.com/replay-dev/replay", branch: "main")"# }
-      let path = InputFile.absolute(replay)
+      let path = InputFile.absolute(replay ?? Init.ownPackage)
       guard InputFile.exists(path + "/Package.swift") else {
         throw ReplayError(
-          .missing, "there is no Swift package: \(path)", next: "give the directory of replay's Package.swift")
+          .missing, "there is no Swift package: \(path)", effect: "nothing was written",
+          next: "give the directory of replay's Package.swift with --replay")
       }
       return ".package(name: \"replay\", path: \(JSONText.quoted(path)))"
     }
