@@ -11,7 +11,7 @@ class Init(unittest.TestCase):
         self.home = tempfile.mkdtemp()
 
     def tearDown(self):
-        shutil.rmtree(self.home)
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def swift(self, *arguments):
         done = subprocess.run([SWIFT, *arguments], cwd=os.path.join(self.home, "own"), capture_output=True, text=True)
