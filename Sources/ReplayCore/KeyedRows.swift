@@ -11,8 +11,19 @@ public final class KeyedRows {
     var capacity: Int32 = 0
     /// Rows of this key that the store holds, or will once the running commit is done.
     var stored: Int32 = 0
+    /// The partition that the key's events come from; `unknown` for rows that were loaded.
+    var partition: UInt32
     var isDirty = false
   }
+
+  /// Events of one key come from two partitions, whose positions cannot be compared: they have no one order.
+  public struct KeyInTwoPartitions: Error {
+    /// Places in the plan.
+    public let first: Int
+    public let second: Int
+  }
+
+  private static let unknown = UInt32.max
 
   public let schema: TableSchema
   /// Key columns behind the partition key that a row keeps in memory: none where the rank is a row's place.
@@ -53,8 +64,14 @@ public final class KeyedRows {
   /// The rows of the event's partition key. Valid until the next key is asked for.
   public subscript(event: Event) -> KeyRows {
     get throws {
-      let key = try event.key
-      return KeyRows(table: self, entry: entryIndex(key))
+      let partition = event.block._withUnsafeGuaranteedRef { $0.partitionIndex }
+      let index = entryIndex(try event.key, in: partition)
+      let known = entries[index].partition
+      if known != partition {
+        guard known == KeyedRows.unknown else { throw KeyInTwoPartitions(first: Int(known), second: Int(partition)) }
+        entries[index].partition = partition
+      }
+      return KeyRows(table: self, entry: index)
     }
   }
 
@@ -66,7 +83,7 @@ public final class KeyedRows {
 
   /// Takes in the rows of a key that the store returned: `rows` in key order, each `width` cells, or none.
   public func adopt(_ key: Text, rows: [[Cell]]) {
-    let index = entryIndex(key)
+    let index = entryIndex(key, in: KeyedRows.unknown)
     precondition(entries[index].count == 0, "a key is loaded once")
     reserve(index, rows.count)
     for (place, row) in rows.enumerated() {
@@ -89,7 +106,7 @@ public final class KeyedRows {
     return slot
   }
 
-  private func entryIndex(_ key: Text) -> Int {
+  private func entryIndex(_ key: Text, in partition: UInt32) -> Int {
     let hash = key.keyHash
     var place = slot(of: key, hash)
     if slots[place] != 0 { return Int(slots[place] - 1) }
@@ -97,7 +114,7 @@ public final class KeyedRows {
       grow()
       place = slot(of: key, hash)
     }
-    (entries + count).initialize(to: Entry(hash: hash, key: Cell(key, in: arena)))
+    (entries + count).initialize(to: Entry(hash: hash, key: Cell(key, in: arena), partition: partition))
     slots[place] = UInt32(count + 1)
     newKeyHashes.append(hash)
     count += 1

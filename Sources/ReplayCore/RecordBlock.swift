@@ -52,6 +52,8 @@ public final class RecordBlock {
   /// Compressed bytes taken from the segment so far.
   public var compressedBytes: UInt64 = 0
   public var segment: Segment
+  /// The place of the segment's partition in the plan.
+  public var partitionIndex: UInt32 = 0
   /// What keeps the memory alive; the decoder's own.
   public var owner: AnyObject?
 

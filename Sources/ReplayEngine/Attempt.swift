@@ -24,7 +24,9 @@ final class Attempt: @unchecked Sendable {
     workers = setup.mode.workers(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
     let laneCount = setup.mode.lanes(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
     lanes = (0..<laneCount).map { _ in
-      Lane(setup.projections, setup.extraction, store: setup.store, isFresh: isFresh)
+      Lane(
+        setup.projections, setup.extraction, store: setup.store, partitions: setup.plan.partitions.map(\.partition),
+        isFresh: isFresh)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(setup.plan.partitions, done: done, ends: ends, order: order, bounds: bounds)
@@ -84,6 +86,7 @@ final class Attempt: @unchecked Sendable {
     let decoder = try setup.decoder.open(segment, in: setup.source, range: range(of: segment, task, own))
     var block = setup.decoder.makeBlock(for: segment)
     while try decoder.next(block) {
+      block.partitionIndex = UInt32(task.partition)
       let facts = BlockFacts(block, own: own, functions: setup.projections.count)
       if let router {
         try router.send(block, ticket: ticket, partition: task.partition)

@@ -189,13 +189,11 @@ final class KeyOwners: @unchecked Sendable {
       for hashes in lane.flatMap(\.keyHashes) {
         for hash in hashes where hash <= greatest {
           guard let owner = owners.updateValue(partition, forKey: hash), owner != partition else { continue }
-          throw ReplayError(
-            .data, "a partition key is in two partitions, so its events have no one order",
-            details: [
-              "partitions \(partitions[owner]) and \(partitions[partition]), key hash \(String(hash, radix: 16))"
-            ], effect: "nothing of the last commit was written; all before it is there",
-            next: "if the function's tables may be merged in any order, make them merged tables; "
-              + "else replay the archive from before and after the repartitioning one after another")
+          var error = ReplayError.keyInTwoPartitions([
+            "partitions \(partitions[owner]) and \(partitions[partition]), key hash \(String(hash, radix: 16))"
+          ])
+          error.effect = "nothing of the last commit was written; all before it is there"
+          throw error
         }
       }
     }
@@ -203,5 +201,15 @@ final class KeyOwners: @unchecked Sendable {
       greatest /= 2
       owners = owners.filter { $0.key <= greatest }
     }
+  }
+}
+
+extension ReplayError {
+  static func keyInTwoPartitions(_ details: [String]) -> ReplayError {
+    ReplayError(
+      .data, "a partition key is in two partitions, so its events have no one order", details: details,
+      next:
+        "if the function's tables may be merged in any order, make them merged tables; else replay one topic, or the "
+        + "archive from before and after the partitions were changed, one after another")
   }
 }

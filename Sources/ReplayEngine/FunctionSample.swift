@@ -30,7 +30,8 @@ public struct FunctionSample: Sendable {
     of segments: [Segment], limits: Limits = Limits(), now: () -> Int64
   ) {
     guard !segments.isEmpty else { return }
-    let lane = Lane(projections, extraction, store: NoStore(), isFresh: projections.map { _ in true })
+    let lane = Lane(
+      projections, extraction, store: NoStore(), partitions: [], isFresh: projections.map { _ in true })
     let count = min(limits.segments, segments.count)
     let began = now()
     for turn in 0..<count {

@@ -7,15 +7,21 @@ final class Lane {
   private let projections: [any Projection]
   private let extraction: Extraction
   private let store: any Store
+  /// Those of the plan, for messages.
+  private let partitions: [Partition]
   /// For each function, whether keys that are not in memory may be in the store.
   private var loads: [Bool]
   /// The record that a function is looking at: where its error is to be reported.
   private let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
-  init(_ projections: [any Projection], _ extraction: Extraction, store: any Store, isFresh: [Bool]) {
+  init(
+    _ projections: [any Projection], _ extraction: Extraction, store: any Store, partitions: [Partition],
+    isFresh: [Bool]
+  ) {
     self.projections = projections
     self.extraction = extraction
     self.store = store
+    self.partitions = partitions
     changes = projections.map { Changes(tables: $0.tables.map(\.schema)) }
     loads = isFresh.map { !$0 }
     cursor.initialize(to: 0)
@@ -36,7 +42,7 @@ final class Lane {
           cursor: cursor)
         if loads[index] { try fetch(batch, changes[index]) }
         do { try projection.apply(batch, changes[index]) } catch {
-          throw Lane.failure(error, of: projection, in: block, at: cursor.pointee)
+          throw failure(error, of: projection, in: block, at: cursor.pointee)
         }
       }
     }
@@ -81,7 +87,7 @@ final class Lane {
   }
 
   /// The function's error with the event that it was looking at.
-  private static func failure(
+  private func failure(
     _ error: any Error, of projection: any Projection, in block: RecordBlock, at record: Int
   ) -> ReplayError {
     let ordinal = block.firstOrdinal + UInt64(block.ordinals[record])
@@ -89,18 +95,29 @@ final class Lane {
       "segment \(block.segment.name), record \(ordinal + 1), position \(block.position(at: record)) "
         + "of partition \(block.segment.partition)"
     ]
+    if let error = error as? KeyedRows.KeyInTwoPartitions {
+      let names = [error.first, error.second].map { partitions.indices.contains($0) ? "\(partitions[$0])" : "\($0)" }
+      // Without a place: which of the two events comes first is not known, so there is nothing to stop just before.
+      return ReplayError.keyInTwoPartitions(
+        details + ["partitions \(names[0]) and \(names[1])", "event: \(Lane.excerpt(block, record))"]
+      )
+    }
     if let error = error as? FieldError {
       let field = error.field.map { "\(projection.reads.fields[$0].name)" } ?? "key"
       let found = error.excerpt.map { "\(error.found) \($0)" } ?? "\(error.found)"
-      details.append("field \(field): expected \(error.expected), found \(escaped(found))")
+      details.append("field \(field): expected \(error.expected), found \(Lane.escaped(found))")
     } else {
       details.append("\(error)")
     }
-    details.append("event: \(ReplayError.excerpt(block.text(block.records[record]), limit: 200))")
+    details.append("event: \(Lane.excerpt(block, record))")
     return ReplayError(
       .data, "the function \(projection.name) could not apply an event", details: details,
       next: "mend the function or the event, then run the same command"
     ).at(block.segment, ordinal: ordinal)
+  }
+
+  private static func excerpt(_ block: RecordBlock, _ record: Int) -> String {
+    ReplayError.excerpt(block.text(block.records[record]), limit: 200)
   }
 
   private static func escaped(_ text: String) -> String {

@@ -88,13 +88,15 @@ struct FaultTests {
     #expect(database.dump() == model([Array(events[0].prefix(1000))]))
   }
 
-  @Test func aKeyInTwoPartitionsIsRefused() throws {
+  /// Whether the partitions are taken to separate the keys (one topic) or not (two topics, or `--key`).
+  @Test(arguments: [true, false], [1, 2, 8]) func aKeyInTwoPartitionsIsRefused(separate: Bool, lanes: Int) throws {
     let events = sales(1000, partitions: 1, seed: 6)
-    let (source, plan) = archive([events[0], events[0]], segments: 2)
+    var (source, plan) = archive([events[0], events[0]], segments: 2)
+    plan.partitionsSeparateKeys = separate
     let error = #expect(throws: ReplayError.self) {
-      try TestRun(source: source, plan: plan, database: MemoryDatabase()).run()
+      try TestRun(source: source, plan: plan, database: MemoryDatabase(), lanes: lanes).run()
     }
-    #expect(error?.code == .data)
+    #expect(error?.code == .data && error?.summary.contains("two partitions") == true)
   }
 
   @Test func aRuleThatRefusesASegmentStopsBeforeIt() throws {
