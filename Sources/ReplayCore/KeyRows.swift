@@ -33,30 +33,36 @@ public struct KeyRows {
     while count > limit { remove(at: count - 1) }
   }
 
-  /// The row with this key behind the partition key, or nil.
-  public func find(_ subkeys: any CellValue...) -> KeyedRow? {
-    guard let place = place(of: subkeys) else { return nil }
+  /// The row with this key behind the partition key, or nil. Throws `MisfitError`, as all that takes subkeys or values.
+  public func find(_ subkeys: any CellValue...) throws -> KeyedRow? {
+    guard let place = try place(of: subkeys) else { return nil }
     return self[place]
   }
 
   /// The row with this key behind the partition key, made where there is none, with NULL in every column.
-  public func upsert(_ subkeys: any CellValue...) -> KeyedRow {
+  public func upsert(_ subkeys: any CellValue...) throws -> KeyedRow {
     precondition(!table.schema.isRanked, "a table with a rank takes rows by place: use insert(at:)")
-    if let place = place(of: subkeys) { return self[place] }
+    if let place = try place(of: subkeys) { return self[place] }
     let cells = table.insertRow(entry, at: count)
     for (index, subkey) in subkeys.enumerated() { cells[index] = subkey.cell(in: table.arena) }
     return KeyedRow(cells: cells, table: table, entry: entry)
   }
 
   /// Deletes the row with this key behind the partition key; false where there is none.
-  @discardableResult public func delete(_ subkeys: any CellValue...) -> Bool {
-    guard let place = place(of: subkeys) else { return false }
+  @discardableResult public func delete(_ subkeys: any CellValue...) throws -> Bool {
+    guard let place = try place(of: subkeys) else { return false }
     remove(at: place)
     return true
   }
 
-  private func place(of subkeys: [any CellValue]) -> Int? {
-    precondition(subkeys.count == table.subkeyCount, "the table's key has \(table.subkeyCount) more columns")
+  private func place(of subkeys: [any CellValue]) throws -> Int? {
+    let kinds = table.schema.isRanked ? [] : table.schema.keys.dropFirst().map(\.type.kind)
+    guard subkeys.map(\.cellKind) == kinds else {
+      throw MisfitError(
+        place: "the key of \(table.schema.name) behind the partition key",
+        expected: "(" + kinds.map(\.description).joined(separator: ", ") + ")",
+        found: "(" + subkeys.map(\.cellKind.description).joined(separator: ", ") + ")")
+    }
     return (0..<count).first { place in
       let row = table.row(entry, place)
       return subkeys.indices.allSatisfy { subkeys[$0].matches(row[$0]) }
@@ -70,7 +76,12 @@ public struct KeyedRow {
   unowned(unsafe) let table: KeyedRows
   let entry: Int
 
-  public func set(_ column: ValueColumn, to value: some CellValue) {
+  public func set(_ column: ValueColumn, to value: some CellValue) throws {
+    guard value.cellKind == column.kind else {
+      let definition = table.schema.values[column.index]
+      throw MisfitError(
+        place: "\(table.schema.name).\(definition.name)", expected: "\(definition.type)", found: "\(value.cellKind)")
+    }
     cells[table.subkeyCount + column.index] = value.cell(in: table.arena)
     table.touch(entry)
   }
@@ -85,7 +96,26 @@ public struct KeyedRow {
   /// The number in the column; 0 where it is NULL.
   public func integer(_ column: ValueColumn) -> Int64 {
     let cell = cells[table.subkeyCount + column.index]
-    return cell.isNull ? 0 : Int64(cell.number)
+    return cell.isNull ? 0 : Int64(truncatingIfNeeded: cell.number)
+  }
+
+  /// The number in the column as a decimal of the column's own scale; nil where it is NULL.
+  public func decimal(_ column: ValueColumn) -> FixedDecimal? {
+    let cell = cells[table.subkeyCount + column.index]
+    guard !cell.isNull, case .decimal(let scale) = table.schema.values[column.index].type else { return nil }
+    return FixedDecimal(unscaled: cell.number, scale: scale)
+  }
+
+  /// The moment in the column; nil where it is NULL.
+  public func timestamp(_ column: ValueColumn) -> Timestamp? {
+    let cell = cells[table.subkeyCount + column.index]
+    return cell.isNull ? nil : Timestamp(microseconds: Int64(truncatingIfNeeded: cell.number))
+  }
+
+  /// The day in the column; nil where it is NULL.
+  public func day(_ column: ValueColumn) -> Day? {
+    let cell = cells[table.subkeyCount + column.index]
+    return cell.isNull ? nil : Day(number: Int64(truncatingIfNeeded: cell.number))
   }
 
   /// The text in the column; nil where it is NULL.

@@ -5,6 +5,8 @@
 public final class MergedRows {
   public let schema: TableSchema
   @usableFromInline let keyCount: Int
+  /// The kinds of the key columns; of the last ones again where there are fewer than three.
+  @usableFromInline let kinds: (CellKind, CellKind, CellKind)
   /// Cells a row: its hash, its keys, its values.
   @usableFromInline let stride: Int
   @usableFromInline var rows: UnsafeMutablePointer<Cell>
@@ -20,6 +22,8 @@ public final class MergedRows {
   public init(_ schema: TableSchema) {
     self.schema = schema
     keyCount = schema.keys.count
+    let keys = schema.keys.map(\.type.kind)
+    kinds = (keys[0], keys[min(1, keys.count - 1)], keys[keys.count - 1])
     stride = 1 + schema.keys.count + schema.values.count
     capacity = 64
     mask = 127
@@ -36,56 +40,76 @@ public final class MergedRows {
   /// Memory held, in bytes.
   public var byteCount: Int { capacity * stride * 16 + (mask + 1) * 4 + arena.byteCount + listBytes }
 
-  /// The row of this key, made where there is none. Valid until the next row is asked for.
+  /// The row of this key, made where there is none. Valid until the next row is asked for. Throws `MisfitError`.
   @inlinable public subscript<K: CellValue>(key: K) -> MergedRow {
-    let hash = key.keyHash
-    var slot = Int(truncatingIfNeeded: hash) & mask
-    while slots[slot] != 0 {
-      let row = rows + Int(slots[slot] - 1) * stride
-      if row.pointee.low == hash && key.matches(row[1]) { return MergedRow(values: row + 1 + keyCount, table: self) }
-      slot = (slot + 1) & mask
-    }
-    let row = insert(hash, at: slot)
-    row[1] = key.cell(in: arena)
-    return MergedRow(values: row + 1 + keyCount, table: self)
-  }
-
-  /// The row of this composite key, made where there is none. Valid until the next row is asked for.
-  @inlinable public subscript<K1: CellValue, K2: CellValue>(first: K1, second: K2) -> MergedRow {
-    let hash = KeyHash.combine(first.keyHash, second.keyHash)
-    var slot = Int(truncatingIfNeeded: hash) & mask
-    while slots[slot] != 0 {
-      let row = rows + Int(slots[slot] - 1) * stride
-      if row.pointee.low == hash && first.matches(row[1]) && second.matches(row[2]) {
-        return MergedRow(values: row + 1 + keyCount, table: self)
+    get throws {
+      guard keyCount == 1 && key.cellKind == kinds.0 else { throw misfit([key.cellKind]) }
+      let hash = key.keyHash
+      var slot = Int(truncatingIfNeeded: hash) & mask
+      while slots[slot] != 0 {
+        let row = rows + Int(slots[slot] - 1) * stride
+        if row.pointee.low == hash && key.matches(row[1]) { return MergedRow(values: row + 1 + keyCount, table: self) }
+        slot = (slot + 1) & mask
       }
-      slot = (slot + 1) & mask
+      let row = insert(hash, at: slot)
+      row[1] = key.cell(in: arena)
+      return MergedRow(values: row + 1 + keyCount, table: self)
     }
-    let row = insert(hash, at: slot)
-    row[1] = first.cell(in: arena)
-    row[2] = second.cell(in: arena)
-    return MergedRow(values: row + 1 + keyCount, table: self)
   }
 
-  /// The row of this composite key, made where there is none. Valid until the next row is asked for.
+  /// The row of this composite key, made where there is none. Valid until the next row is asked for. Throws `MisfitError`.
+  @inlinable public subscript<K1: CellValue, K2: CellValue>(first: K1, second: K2) -> MergedRow {
+    get throws {
+      guard keyCount == 2 && first.cellKind == kinds.0 && second.cellKind == kinds.1 else {
+        throw misfit([first.cellKind, second.cellKind])
+      }
+      let hash = KeyHash.combine(first.keyHash, second.keyHash)
+      var slot = Int(truncatingIfNeeded: hash) & mask
+      while slots[slot] != 0 {
+        let row = rows + Int(slots[slot] - 1) * stride
+        if row.pointee.low == hash && first.matches(row[1]) && second.matches(row[2]) {
+          return MergedRow(values: row + 1 + keyCount, table: self)
+        }
+        slot = (slot + 1) & mask
+      }
+      let row = insert(hash, at: slot)
+      row[1] = first.cell(in: arena)
+      row[2] = second.cell(in: arena)
+      return MergedRow(values: row + 1 + keyCount, table: self)
+    }
+  }
+
+  /// The row of this composite key, made where there is none. Valid until the next row is asked for. Throws `MisfitError`.
   @inlinable
   public subscript<K1: CellValue, K2: CellValue, K3: CellValue>(
     first: K1, second: K2, third: K3
   ) -> MergedRow {
-    let hash = KeyHash.combine(KeyHash.combine(first.keyHash, second.keyHash), third.keyHash)
-    var slot = Int(truncatingIfNeeded: hash) & mask
-    while slots[slot] != 0 {
-      let row = rows + Int(slots[slot] - 1) * stride
-      if row.pointee.low == hash && first.matches(row[1]) && second.matches(row[2]) && third.matches(row[3]) {
-        return MergedRow(values: row + 1 + keyCount, table: self)
+    get throws {
+      guard keyCount == 3 && first.cellKind == kinds.0 && second.cellKind == kinds.1 && third.cellKind == kinds.2 else {
+        throw misfit([first.cellKind, second.cellKind, third.cellKind])
       }
-      slot = (slot + 1) & mask
+      let hash = KeyHash.combine(KeyHash.combine(first.keyHash, second.keyHash), third.keyHash)
+      var slot = Int(truncatingIfNeeded: hash) & mask
+      while slots[slot] != 0 {
+        let row = rows + Int(slots[slot] - 1) * stride
+        if row.pointee.low == hash && first.matches(row[1]) && second.matches(row[2]) && third.matches(row[3]) {
+          return MergedRow(values: row + 1 + keyCount, table: self)
+        }
+        slot = (slot + 1) & mask
+      }
+      let row = insert(hash, at: slot)
+      row[1] = first.cell(in: arena)
+      row[2] = second.cell(in: arena)
+      row[3] = third.cell(in: arena)
+      return MergedRow(values: row + 1 + keyCount, table: self)
     }
-    let row = insert(hash, at: slot)
-    row[1] = first.cell(in: arena)
-    row[2] = second.cell(in: arena)
-    row[3] = third.cell(in: arena)
-    return MergedRow(values: row + 1 + keyCount, table: self)
+  }
+
+  @usableFromInline func misfit(_ found: [CellKind]) -> MisfitError {
+    let keys = schema.keys.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
+    return MisfitError(
+      place: "the key of \(schema.name)", expected: "(\(keys))",
+      found: "(" + found.map(\.description).joined(separator: ", ") + ")")
   }
 
   /// Makes an empty row: sums begin at 0, the least and greatest at NULL.

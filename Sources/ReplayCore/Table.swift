@@ -19,6 +19,16 @@ public enum ColumnType: Hashable, Sendable {
     }
   }
 
+  public var kind: CellKind {
+    switch self {
+    case .text, .json, .bytes: .text
+    case .integer: .integer
+    case .day: .day
+    case .timestamp: .timestamp
+    case .decimal(let scale): .decimal(scale: scale)
+    }
+  }
+
   /// True for what a list may hold.
   var isElement: Bool { self != .json && self != .bytes }
 }
@@ -104,12 +114,27 @@ public struct KeyColumn: Sendable {
 }
 
 /// A column of a merged table, by what may be done to it.
-@frozen public struct SumColumn: Sendable { @usableFromInline let index: Int }
-@frozen public struct MinColumn: Sendable { @usableFromInline let index: Int }
-@frozen public struct MaxColumn: Sendable { @usableFromInline let index: Int }
+@frozen public struct SumColumn: Sendable {
+  @usableFromInline let index: Int
+  @usableFromInline let kind: CellKind
+}
+@frozen public struct MinColumn: Sendable {
+  @usableFromInline let index: Int
+  @usableFromInline let kind: CellKind
+}
+@frozen public struct MaxColumn: Sendable {
+  @usableFromInline let index: Int
+  @usableFromInline let kind: CellKind
+}
 /// Keeps the value of the event that is first, or last, by an order of the function's choice.
-@frozen public struct FirstColumn: Sendable { @usableFromInline let index: Int }
-@frozen public struct LastColumn: Sendable { @usableFromInline let index: Int }
+@frozen public struct FirstColumn: Sendable {
+  @usableFromInline let index: Int
+  @usableFromInline let kind: CellKind
+}
+@frozen public struct LastColumn: Sendable {
+  @usableFromInline let index: Int
+  @usableFromInline let kind: CellKind
+}
 /// Keeps the values of the latest events by an order of the function's choice, as a JSON array.
 public struct RecentColumn: Sendable {
   let index: Int
@@ -123,7 +148,10 @@ public struct SetColumn: Sendable {
   let limit: Int
 }
 /// A column of a keyed table.
-@frozen public struct ValueColumn: Sendable { @usableFromInline let index: Int }
+@frozen public struct ValueColumn: Sendable {
+  @usableFromInline let index: Int
+  let kind: CellKind
+}
 
 /// Anything that `Projection.tables` may list.
 public protocol Table: Sendable {
@@ -140,24 +168,24 @@ public struct MergedTable: Table {
   }
 
   public mutating func sum(_ name: String, _ type: ColumnType = .integer) -> SumColumn {
-    SumColumn(index: add(name, type, .sum))
+    SumColumn(index: add(name, type, .sum), kind: type.kind)
   }
   /// The number of events that touched the row; add 1 for each.
   public mutating func count(_ name: String) -> SumColumn { sum(name) }
   public mutating func min(_ name: String, _ type: ColumnType) -> MinColumn {
-    MinColumn(index: add(name, type, .min))
+    MinColumn(index: add(name, type, .min), kind: type.kind)
   }
   public mutating func max(_ name: String, _ type: ColumnType) -> MaxColumn {
-    MaxColumn(index: add(name, type, .max))
+    MaxColumn(index: add(name, type, .max), kind: type.kind)
   }
 
   /// The value of the first event by the order given to `row.keep`; the column `<name>_order` holds that order.
   public mutating func first(_ name: String, _ type: ColumnType) -> FirstColumn {
-    FirstColumn(index: add(name, type, .first, orderedBy: .bytes))
+    FirstColumn(index: add(name, type, .first, orderedBy: .bytes), kind: type.kind)
   }
   /// The value of the last event by the order given to `row.keep`; the column `<name>_order` holds that order.
   public mutating func last(_ name: String, _ type: ColumnType) -> LastColumn {
-    LastColumn(index: add(name, type, .last, orderedBy: .bytes))
+    LastColumn(index: add(name, type, .last, orderedBy: .bytes), kind: type.kind)
   }
   /// The values of the last `limit` events by the order given to `row.keep`, the last one first, as a JSON array; the
   /// column `<name>_order` holds their orders.
@@ -202,6 +230,6 @@ public struct KeyedTable: Table {
 
   public mutating func column(_ name: String, _ type: ColumnType) -> ValueColumn {
     schema.values.append(.init(name, type))
-    return ValueColumn(index: schema.values.count - 1)
+    return ValueColumn(index: schema.values.count - 1, kind: type.kind)
   }
 }

@@ -8,6 +8,32 @@
     self.scale = scale
   }
 
+  /// Exact; throws `OverflowError` beyond 127 bits. The result has the larger scale of the two.
+  @inlinable public static func + (a: FixedDecimal, b: FixedDecimal) throws -> FixedDecimal {
+    let scale = max(a.scale, b.scale)
+    let (sum, overflow) = try a.unscaled(by: scale).addingReportingOverflow(b.unscaled(by: scale))
+    if overflow { throw OverflowError() }
+    return FixedDecimal(unscaled: sum, scale: scale)
+  }
+
+  /// Exact; throws `OverflowError` beyond 127 bits. The result has the larger scale of the two.
+  @inlinable public static func - (a: FixedDecimal, b: FixedDecimal) throws -> FixedDecimal {
+    let scale = max(a.scale, b.scale)
+    let (difference, overflow) = try a.unscaled(by: scale).subtractingReportingOverflow(b.unscaled(by: scale))
+    if overflow { throw OverflowError() }
+    return FixedDecimal(unscaled: difference, scale: scale)
+  }
+
+  @inlinable func unscaled(by scale: Int) throws -> Int128 {
+    var value = unscaled
+    for _ in self.scale..<scale {
+      let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+      if overflow { throw OverflowError() }
+      value = product
+    }
+    return value
+  }
+
   /// Exact; throws `OverflowError` beyond 127 bits.
   @inlinable public static func * (a: FixedDecimal, b: Int64) throws -> FixedDecimal {
     let (product, overflow) = a.unscaled.multipliedReportingOverflow(by: Int128(b))

@@ -45,9 +45,9 @@ extension StoreConformance {
     let store = try subject.run([shop.function]).store
     try eachKey(["alice", "bob"], of: rows) { own in
       for line in 1...3 {
-        let row = own.upsert(line, since)
-        row.set(shop.note, to: texts.text("a note that is longer than twelve bytes"))
-        row.set(shop.amount, to: FixedDecimal(unscaled: -2490, scale: 2))
+        let row = try own.upsert(line, since)
+        try row.set(shop.note, to: texts.text("a note that is longer than twelve bytes"))
+        try row.set(shop.amount, to: FixedDecimal(unscaled: -2490, scale: 2))
       }
     }
     try store.write(shop.function, [rows.snapshot()])
@@ -56,13 +56,13 @@ extension StoreConformance {
     try subject.expectRows(all, "keyed rows once written")
 
     try eachKey(["alice"], of: rows) { own in
-      let row = own.upsert(2, since)
+      let row = try own.upsert(2, since)
       row.setNull(shop.amount)
-      row.set(shop.note, to: texts.text(""))
-      row.set(shop.on, to: Day(number: 20_484))
-      row.set(shop.at, to: Timestamp(microseconds: 1))
-      row.set(shop.payload, to: texts.text(#"{"a":[1.50]}"#))
-      own.delete(3, since)
+      try row.set(shop.note, to: texts.text(""))
+      try row.set(shop.on, to: Day(number: 20_484))
+      try row.set(shop.at, to: Timestamp(microseconds: 1))
+      try row.set(shop.payload, to: texts.text(#"{"a":[1.50]}"#))
+      try own.delete(3, since)
     }
     try store.write(shop.function, [rows.snapshot()])
     let replaced = "lines|alice|2|1970-01-01T00:00:00.000Z||NULL|1970-01-01T00:00:00.000001Z|2026-01-31|{\"a\":[1.50]}"
@@ -76,11 +76,11 @@ extension StoreConformance {
     let rows = KeyedRows(shop.profiles.schema)
     let store = try subject.run([shop.function]).store
     try eachKey(["ann", "åse with a name longer than twelve"], of: rows) { own in
-      own.upsert().set(shop.nick, to: texts.text("first"))
+      try own.upsert().set(shop.nick, to: texts.text("first"))
     }
     try store.write(shop.function, [rows.snapshot()])
-    try eachKey(["ann", "åse with a name longer than twelve"], of: rows) { own in own.delete() }
-    try eachKey(["ann"], of: rows) { own in own.upsert().set(shop.nick, to: texts.text("second")) }
+    try eachKey(["ann", "åse with a name longer than twelve"], of: rows) { own in try own.delete() }
+    try eachKey(["ann"], of: rows) { own in try own.upsert().set(shop.nick, to: texts.text("second")) }
     try store.write(shop.function, [rows.snapshot()])
     try subject.expectRows(["profiles|ann|second"], "rows once both were deleted and one made again")
     try store.close()
@@ -97,7 +97,7 @@ extension StoreConformance {
     }
     try eachKey(["alice"], of: rows) { own in
       for item in ["one", "two", "three", "four", "five"] {
-        own.insert(at: 0).set(shop.item, to: texts.text(item))
+        try own.insert(at: 0).set(shop.item, to: texts.text(item))
       }
     }
     try expect(["five", "four", "three", "two", "one"], "a list of five")
@@ -106,7 +106,7 @@ extension StoreConformance {
       own.keep(first: 2)
     }
     try expect(["five", "three"], "a list shortened to two")
-    try eachKey(["alice"], of: rows) { own in own.insert(at: 1).set(shop.item, to: texts.text("six")) }
+    try eachKey(["alice"], of: rows) { own in try own.insert(at: 1).set(shop.item, to: texts.text("six")) }
     try expect(["five", "six", "three"], "a list with one put between")
     try eachKey(["alice"], of: rows) { own in own.keep(first: 0) }
     try expect([], "an empty list")

@@ -25,10 +25,10 @@ struct Shelf {
     let texts = StoreTexts()
     for (place, note) in notes.enumerated() {
       try withEvent(in: note.partition, at: note.position) { event in
-        let row = lanes[place % 2][texts.text(note.account)]
-        row.keep(texts.text(note.word), in: opening, by: note.order, of: event)
-        row.keep(note.amount, in: closing, by: note.order, of: event)
-        row.keep(texts.text(note.word), in: latest, by: note.order, of: event)
+        let row = try lanes[place % 2][texts.text(note.account)]
+        try row.keep(texts.text(note.word), in: opening, by: note.order, of: event)
+        try row.keep(note.amount, in: closing, by: note.order, of: event)
+        try row.keep(texts.text(note.word), in: latest, by: note.order, of: event)
         try row.insert(note.amount, into: amounts)
         try row.insert(texts.text(note.word), into: words)
       }

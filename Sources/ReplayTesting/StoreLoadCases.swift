@@ -29,11 +29,11 @@ extension StoreConformance {
     try eachKey(["alice"], of: rows) { own in
       for line in [11, -2, 3] as [Int64] {
         for time in times.reversed() {
-          let row = own.upsert(line, time)
-          row.set(shop.amount, to: FixedDecimal(unscaled: Int128(line) * 100, scale: 2))
-          row.set(shop.on, to: Day(number: line))
-          row.set(shop.at, to: time)
-          row.set(shop.note, to: texts.text(line == 3 ? "" : "the note of line \(line)"))
+          let row = try own.upsert(line, time)
+          try row.set(shop.amount, to: FixedDecimal(unscaled: Int128(line) * 100, scale: 2))
+          try row.set(shop.on, to: Day(number: line))
+          try row.set(shop.at, to: time)
+          try row.set(shop.note, to: texts.text(line == 3 ? "" : "the note of line \(line)"))
         }
       }
     }
@@ -66,7 +66,7 @@ extension StoreConformance {
     }
     try count(0, "rows loaded before any commit")
     let rows = KeyedRows(shop.profiles.schema)
-    try eachKey(["ann"], of: rows) { own in own.upsert().set(shop.nick, to: texts.text("nick")) }
+    try eachKey(["ann"], of: rows) { own in try own.upsert().set(shop.nick, to: texts.text("nick")) }
     let set = rows.snapshot()
     let tooMuch = try ledger.fold([Touch(account: "a", amount: .max), Touch(account: "a", amount: .max)])
     _ = try expectError(.data, "a sum beyond 64 bits") { try store.write(function, [set, tooMuch]) }
@@ -82,7 +82,7 @@ extension StoreConformance {
     let first = try subject.run([shop.function]).store
     let rows = KeyedRows(shop.recent.schema)
     try eachKey(["alice", "bob"], of: rows) { own in
-      for item in ["three", "two", "one"] { own.insert(at: 0).set(shop.item, to: texts.text(item)) }
+      for item in ["three", "two", "one"] { try own.insert(at: 0).set(shop.item, to: texts.text(item)) }
     }
     try first.write(shop.function, [rows.snapshot()])
     try first.close()

@@ -33,20 +33,20 @@ struct Ledger {
     let rows = MergedRows(table.schema)
     let texts = StoreTexts()
     for touch in touches {
-      let row = rows[texts.text(touch.account), Day(number: touch.day)]
+      let row = try rows[texts.text(touch.account), Day(number: touch.day)]
       try row.add(1, to: count)
       try row.add(FixedDecimal(unscaled: Int128(touch.amount), scale: 2), to: total)
       if let number = touch.number {
-        row.lower(least, to: number)
-        row.raise(most, to: number)
+        try row.lower(least, to: number)
+        try row.raise(most, to: number)
       }
       if let time = touch.time {
-        row.lower(earliest, to: time)
-        row.raise(latest, to: time)
+        try row.lower(earliest, to: time)
+        try row.raise(latest, to: time)
       }
       if let word = touch.word {
-        row.lower(lowest, to: texts.text(word))
-        row.raise(highest, to: texts.text(word))
+        try row.lower(lowest, to: texts.text(word))
+        try row.raise(highest, to: texts.text(word))
       }
     }
     return rows.sorted()

@@ -48,9 +48,9 @@ extension StoreConformance {
     let texts = StoreTexts()
     let rows = KeyedRows(shop.profiles.schema)
     let first = try subject.run([shop.function]).store
-    try eachKey(["ann"], of: rows) { own in own.upsert().set(shop.nick, to: texts.text("nick")) }
+    try eachKey(["ann"], of: rows) { own in try own.upsert().set(shop.nick, to: texts.text("nick")) }
     try first.write(shop.function, [rows.snapshot()])
-    try eachKey(["ann"], of: rows) { own in own.delete() }
+    try eachKey(["ann"], of: rows) { own in try own.delete() }
     let onlyDeletes = rows.snapshot()
     let nothing = KeyedRows(shop.profiles.schema).snapshot()
     let second = try subject.run([shop.function]).store

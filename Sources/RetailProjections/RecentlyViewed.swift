@@ -24,8 +24,8 @@ public struct RecentlyViewed: Projection {
       let views = try customers[view]
       if let before = views.firstIndex(where: sku, is: try view[product]) { views.remove(at: before) }
       let newest = views.insert(at: 0)
-      newest.set(sku, to: try view[product])
-      newest.set(viewedAt, to: try view[time])
+      try newest.set(sku, to: view[product])
+      try newest.set(viewedAt, to: view[time])
       views.keep(first: 10)
     }
   }

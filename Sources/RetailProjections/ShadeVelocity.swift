@@ -32,8 +32,8 @@ public struct ShadeVelocity: Projection {
       let row = try shades[sale[shade]]
       try row.add(sold, to: units)
       try row.add(sale[price] * sold, to: revenue)
-      row.lower(firstDay, to: day)
-      row.raise(lastDay, to: day)
+      try row.lower(firstDay, to: day)
+      try row.raise(lastDay, to: day)
     }
   }
 }

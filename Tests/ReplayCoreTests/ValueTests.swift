@@ -100,7 +100,7 @@ struct ValueTests {
     #expect(throws: OverflowError.self) { try most * 3 }
     var table = MergedTable("t", key: .integer("k"))
     let total = table.sum("total")
-    let row = MergedRows(table.schema)[Int64(1)]
+    let row = try MergedRows(table.schema)[Int64(1)]
     try row.add(most, to: total)
     try row.add(most, to: total)
     #expect(throws: OverflowError.self) { try row.add(most, to: total) }
@@ -120,6 +120,47 @@ struct ValueTests {
     #expect(Set(parsed) == ["b", "a\"b", "", "a\\", "a,b", "\u{1}\n", "ß"] && parsed.count == 7)
     for bad in ["", "[", "[\"a]", "[1,]", "{}", "null"] {
       #expect(withText(bad) { MergedList(json: $0) } == nil, "\(bad)")
+    }
+  }
+
+  /// A fault in the function is an error with the table's and the column's name, never a wrong row or a trap.
+  @Test func whatAColumnDoesNotHoldIsAnError() throws {
+    var table = MergedTable("t", key: .text("k"), .day("d"))
+    let cents = table.sum("cents", .decimal(scale: 2))
+    let first = table.first("first", .timestamp)
+    let rows = MergedRows(table.schema)
+    let key = ("k", Day(number: 1))
+    #expect(throws: MisfitError.self) { try rows["only one"] }
+    #expect(throws: MisfitError.self) { try rows[Int64(1), key.1] }
+    #expect(throws: MisfitError.self) { try rows["k", Timestamp(microseconds: 1)] }
+    let row = try rows[key.0, key.1]
+    #expect(throws: MisfitError.self) { try row.add(1, to: cents) }
+    #expect(throws: MisfitError.self) { try row.add(FixedDecimal(unscaled: 1, scale: 4), to: cents) }
+    try withEvent { event in
+      let error = #expect(throws: MisfitError.self) { try row.keep("text", in: first, by: 1, of: event) }
+      #expect(error?.description.contains("t.first") == true)
+    }
+    var keyed = KeyedTable("own", key: "k", then: .integer("n"))
+    let word = keyed.column("word", .text)
+    let own = KeyedRows(keyed.schema)
+    try withEvent { event in
+      #expect(throws: MisfitError.self) { try own[event].upsert("a text") }
+      #expect(throws: MisfitError.self) { try own[event].upsert(1).set(word, to: 2) }
+    }
+  }
+
+  /// Lends one event with a partition key.
+  private func withEvent(_ body: (Event) throws -> Void) throws {
+    struct Probe: Projection {
+      let name = "probe"
+      let reads = Reads()
+      let tables: [any Table] = [KeyedTable("probe", key: "k")]
+      let body: @Sendable (Event) throws -> Void
+      func apply(_ batch: Batch, _ changes: Changes) throws { for event in batch { try body(event) } }
+    }
+    try withoutActuallyEscaping(body) { body in
+      nonisolated(unsafe) let body = body  // Called before this returns, on this thread.
+      _ = try ReplayTesting.rows(of: Probe(body: { try body($0) }), events: [#"{"partitionkey":"k"}"#])
     }
   }
 }

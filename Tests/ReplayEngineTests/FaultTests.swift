@@ -31,8 +31,8 @@ struct OrderProbe: Projection {
       let number = try event[sequence]
       if number == failsAt { throw Refused() }
       let own = try rows[event]
-      if let before = own.find(), before.integer(last) >= number { throw WentBack() }
-      own.upsert().set(last, to: number)
+      if let before = try own.find(), before.integer(last) >= number { throw WentBack() }
+      try own.upsert().set(last, to: number)
     }
   }
 }

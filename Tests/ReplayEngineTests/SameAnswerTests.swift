@@ -104,9 +104,9 @@ private struct ShadeStories: Projection {
     for event in batch {
       let row = try rows[event[shade]]
       let (who, day) = (try event[customer], try event[time].day)
-      row.keep(who, in: first, by: day, of: event)
-      row.keep(who, in: last, by: day, of: event)
-      row.keep(who, in: recent, by: day, of: event)
+      try row.keep(who, in: first, by: day, of: event)
+      try row.keep(who, in: last, by: day, of: event)
+      try row.keep(who, in: recent, by: day, of: event)
       try row.insert(who, into: all)
     }
   }

@@ -42,7 +42,7 @@ import Testing
     let rows = MergedRows(table.schema)
     for time in times {
       let time = Timestamp(microseconds: time)
-      rows[time].raise(day, to: time.day)
+      try rows[time].raise(day, to: time.day)
     }
     let set = EpochCommit.Function(name: "daily", changes: [rows.sorted()], frontier: [:], settled: [], events: 0)
     _ = try store.commit(EpochCommit(functions: [set]))
@@ -57,7 +57,7 @@ import Testing
     let store = scratch.store()
     try store.open(Function(tables: [table]))
     let rows = MergedRows(table.schema)
-    _ = rows[Timestamp(microseconds: time)]
+    _ = try rows[Timestamp(microseconds: time)]
     let set = EpochCommit.Function(name: "daily", changes: [rows.sorted()], frontier: [:], settled: [], events: 0)
     let error = #expect(throws: ReplayError.self) { try store.commit(EpochCommit(functions: [set])) }
     #expect(error?.code == .data)

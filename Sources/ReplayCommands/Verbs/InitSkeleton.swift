@@ -78,8 +78,8 @@ struct Skeleton {
           let day = try event[time].day
           let row = try rows[event[type]]
           try row.add(1, to: events)
-          row.lower(firstDay, to: day)
-          row.raise(lastDay, to: day)
+          try row.lower(firstDay, to: day)
+          try row.raise(lastDay, to: day)
         }
       }
     }
