@@ -99,11 +99,14 @@ struct ValueTests {
     #expect(try most * 2 == FixedDecimal(unscaled: .max - 1, scale: 2))
     #expect(throws: OverflowError.self) { try most * 3 }
     var table = MergedTable("t", key: .integer("k"))
-    let total = table.sum("total")
-    let row = try MergedRows(table.schema)[Int64(1)]
-    try row.add(most, to: total)
-    try row.add(most, to: total)
-    #expect(throws: OverflowError.self) { try row.add(most, to: total) }
+    let total = table.sum("total", .decimal(scale: 2))
+    let rows = MergedRows(table.schema)
+    try withExtendedLifetime(rows) {
+      let row = try rows[Int64(1)]
+      try row.add(most, to: total)
+      try row.add(most, to: total)
+      #expect(throws: OverflowError.self) { try row.add(most, to: total) }
+    }
   }
 
   @Test func aListIsReadBackAsItWasWritten() throws {
@@ -134,6 +137,7 @@ struct ValueTests {
     #expect(throws: MisfitError.self) { try rows[Int64(1), key.1] }
     #expect(throws: MisfitError.self) { try rows["k", Timestamp(microseconds: 1)] }
     let row = try rows[key.0, key.1]
+    defer { withExtendedLifetime(rows) {} }
     #expect(throws: MisfitError.self) { try row.add(1, to: cents) }
     #expect(throws: MisfitError.self) { try row.add(FixedDecimal(unscaled: 1, scale: 4), to: cents) }
     try withEvent { event in
