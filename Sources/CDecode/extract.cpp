@@ -23,13 +23,28 @@ size_t count_newlines(const uint8_t *bytes, size_t length) {
   return lines;
 }
 
+/// Lines that hold anything but white space.
+size_t count_filled_lines(const uint8_t *bytes, size_t length) {
+  size_t lines = 0;
+  bool filled = false;
+  for (size_t at = 0; at < length; at++) {
+    if (bytes[at] == '\n') {
+      lines += filled;
+      filled = false;
+    } else if (!is_space(bytes[at])) {
+      filled = true;
+    }
+  }
+  return lines + filled;
+}
+
 /// One pass over `length` bytes whose structural index is made.
 bool pass(replay_extractor &x, replay_block &b, size_t length, bool check_newlines) {
   b.count = b.scanned = 0;
-  b.duplicates = 0;
   b.reached_until = false;
   b.fault = REPLAY_OK;
   std::fill(x.below.begin(), x.below.end(), 0);
+  std::fill(x.duplicates.begin(), x.duplicates.end(), 0);
   b.output->grow(1, x.field_count);
   const uint32_t *index = x.parser->structural_indexes.get();
   uint8_t *scratch = b.bytes + b.scratch;
@@ -68,8 +83,6 @@ extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block)
   replay_extractor &x = *extractor;
   replay_block &b = *block;
   x.met.resize(x.nodes.size());
-  Numbers before;
-  if (x.has_position) before = x.numbers;
   size_t length = b.length;
   replay_fault kind = x.index(b.bytes, length);
   if (kind != REPLAY_OK) {
@@ -78,12 +91,12 @@ extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block)
     if (prefix != REPLAY_OK) return b.fault = prefix, b.fault_ordinal = b.first_ordinal, b.fault_offset = 0, false;
   }
   bool good = pass(x, b, length, false);
-  if (good && b.framing == REPLAY_LINES && !b.reached_until) {
-    size_t lines = count_newlines(b.bytes, length) + (length > 0 && b.bytes[length - 1] != '\n');
-    if (lines != b.scanned) {
-      x.numbers = before;
+  if (b.framing == REPLAY_LINES && !b.reached_until) {
+    // A record over several lines, or two on one, is the first fault of its block even where another was found first.
+    // The second pass fails, so that the numbers it takes again do not matter.
+    size_t lines = good ? count_newlines(b.bytes, length) + (length > 0 && b.bytes[length - 1] != '\n') : 0;
+    if (!good || (lines != b.scanned && count_filled_lines(b.bytes, length) != b.scanned))
       good = pass(x, b, length, true);
-    }
   }
   if (good && kind != REPLAY_OK && !b.reached_until && b.first_ordinal + b.scanned >= b.until_ordinal) {
     // The bound stands exactly before the record that has no structural index: nobody asked for that one.

@@ -131,6 +131,9 @@ void replay_extractor_drop_duplicates(replay_extractor *extractor, bool drop) { 
 void replay_extractor_begin_segment(replay_extractor *extractor) { extractor->numbers = Numbers(); }
 replay_numbers replay_extractor_numbers(const replay_extractor *extractor) { return extractor->numbers.state; }
 uint64_t replay_extractor_below(const replay_extractor *extractor, uint32_t function) { return extractor->below[function]; }
+uint64_t replay_extractor_duplicates(const replay_extractor *extractor, uint32_t function) {
+  return extractor->duplicates[function];
+}
 const char *replay_kernel(void) {
   static const std::string name = simdjson::get_active_implementation()->name();
   return name.c_str();
@@ -178,14 +181,27 @@ bool replay_validate(replay_extractor *extractor, const uint8_t *bytes, size_t l
 
 bool replay_members(replay_extractor *extractor, const uint8_t *bytes, size_t length, void *context,
                     void (*member)(void *, replay_text, replay_text)) {
-  simdjson::dom::object root;
-  if (extractor->validator.parse(bytes, length, true).get(root)) return false;
+  // On demand: values that nobody asks for, numbers beyond 64 bits or deep nesting among them, are passed over.
+  simdjson::ondemand::document document;
+  simdjson::ondemand::object root;
+  if (extractor->names.iterate(bytes, length, length + REPLAY_PADDING).get(document)) return false;
+  if (document.get_object().get(root)) return false;
   for (auto field : root) {
-    replay_text name{field.key.data(), field.key.size()};
-    member(context, replay_text{nullptr, 0}, name);
-    simdjson::dom::object inside;
-    if (field.value.get(inside)) continue;
-    for (auto nested : inside) member(context, name, replay_text{nested.key.data(), nested.key.size()});
+    std::string_view key;
+    simdjson::ondemand::value value;
+    if (field.unescaped_key().get(key) || field.value().get(value)) return false;
+    const std::string parent(key);
+    member(context, replay_text{nullptr, 0}, replay_text{parent.data(), parent.size()});
+    simdjson::ondemand::json_type type;
+    if (value.type().get(type)) return false;
+    if (type != simdjson::ondemand::json_type::object) continue;
+    simdjson::ondemand::object inside;
+    if (value.get_object().get(inside)) return false;
+    for (auto nested : inside) {
+      std::string_view name;
+      if (nested.unescaped_key().get(name)) return false;
+      member(context, replay_text{parent.data(), parent.size()}, replay_text{name.data(), name.size()});
+    }
   }
   return true;
 }

@@ -56,7 +56,8 @@ struct replay_output {
 
 struct replay_extractor {
   explicit replay_extractor(uint32_t function_count)
-      : all_functions(function_count == 32 ? ~0u : (1u << function_count) - 1), below(function_count) {
+      : all_functions(function_count == 32 ? ~0u : (1u << function_count) - 1), below(function_count),
+        duplicates(function_count) {
     nodes.emplace_back();
   }
 
@@ -71,10 +72,11 @@ struct replay_extractor {
   bool has_position = false;
   bool drop_duplicates = false;
   replay::Numbers numbers;
-  std::vector<uint64_t> below;
+  std::vector<uint64_t> below, duplicates;  // by function
 
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
   simdjson::dom::parser validator;
+  simdjson::ondemand::parser names;
 
   replay::Member &add_path(const replay_text *members, size_t count);
   /// Structural index of bytes[0..<length); a fault, or REPLAY_OK with `parser` filled.

@@ -9,15 +9,44 @@
 namespace replay {
 
 
-/// +1 for an opening bracket, -1 for a closing one.
+/// Open brackets in one number: braces in the low half, square ones in the high half, so that one kind cannot close the
+/// other.
+enum : int64_t { one_brace = 1, one_square = int64_t(1) << 32 };
+
+/// What each byte changes of it.
 struct DepthTable {
-  int8_t change[256] = {};
+  int64_t change[256] = {};
   DepthTable() {
-    change[uint8_t('{')] = change[uint8_t('[')] = 1;
-    change[uint8_t('}')] = change[uint8_t(']')] = -1;
+    change[uint8_t('{')] = one_brace;
+    change[uint8_t('}')] = -one_brace;
+    change[uint8_t('[')] = one_square;
+    change[uint8_t(']')] = -one_square;
   }
 };
 inline const DepthTable depths;
+
+/// True where the bytes are a number by RFC 8259.
+inline bool is_number(const uint8_t *at, const uint8_t *end) {
+  auto digits = [&] {
+    const uint8_t *first = at;
+    while (at < end && uint8_t(*at - '0') < 10) at++;
+    return at - first;
+  };
+  if (at < end && *at == '-') at++;
+  bool zero = at < end && *at == '0';
+  ptrdiff_t whole = digits();
+  if (whole == 0 || (zero && whole > 1)) return false;
+  if (at < end && *at == '.') {
+    at++;
+    if (digits() == 0) return false;
+  }
+  if (at < end && (*at | 32) == 'e') {
+    at++;
+    if (at < end && (*at == '+' || *at == '-')) at++;
+    if (digits() == 0) return false;
+  }
+  return at == end;
+}
 
 /// True for the four brackets, and for some bytes that no JSON value begins with.
 inline bool is_bracket(uint8_t c) { return (c & 0xd9) == 0x59; }
@@ -43,6 +72,7 @@ struct Walk {
   size_t left = 0;  // fields not found yet, and the position
   bool needs_position = false;
   uint64_t position = 0;
+  uint32_t settled = 0;  // functions that have settled the record before
 
   uint64_t ordinal = 0;
 
@@ -55,8 +85,8 @@ struct Walk {
     return fault;
   }
 
-  /// Moves behind the bracket that closes `depth` open ones.
-  bool skip(int depth) {
+  /// Moves behind the bracket that closes all that `depth` counts (`one_brace`, `one_square`).
+  bool skip(int64_t depth) {
     const uint32_t *at = s;
     while (at < end) {
       // Eight at a time while none of them is a bracket, which is most of the time.
@@ -182,13 +212,14 @@ inline bool Walk::read_position(size_t start, size_t stop, bool quoted) {
   for (uint32_t function = 0; function < x.below.size(); function++) {
     if (value >= b.from[function]) continue;
     x.below[function]++;
-    alive &= ~(1u << function);
+    settled |= 1u << function;
   }
+  alive &= ~settled;
   return true;
 }
 
 /// Gives up the rest of the record, in which `depth` brackets are open.
-inline Walk::Result Walk::finish(int depth) { return skip(depth) ? done : fail(REPLAY_UNFINISHED, b.length); }
+inline Walk::Result Walk::finish(int depth) { return skip(depth * one_brace) ? done : fail(REPLAY_UNFINISHED, b.length); }
 
 inline Walk::Result Walk::container(const Member *member, int depth) {
   size_t start = *s;
@@ -198,7 +229,7 @@ inline Walk::Result Walk::container(const Member *member, int depth) {
   if (member && member->node >= 0 && is_first(*member) && is_object) {
     Result result = object(member->node, depth + 1);
     if (result != next) return result;
-  } else if (!skip(1)) {
+  } else if (!skip(is_object ? one_brace : one_square)) {
     return fail(REPLAY_UNFINISHED, start);
   }
   if (!wanted) return next;
@@ -229,6 +260,7 @@ inline Walk::Result Walk::scalar(const Member &member, size_t start, int depth) 
       if (memchr(buf + slice.offset, 0, slice.tail & 0x0fffffff)) return fail(REPLAY_NUL, start);
     }
   } else if (c == '-' || uint8_t(c - '0') < 10) {
+    if (!is_number(buf + start, buf + stop)) return fail(REPLAY_NOT_JSON, start);
     slice = {uint32_t(start), tail(length, number)};
   } else if (length == 4 && memcmp(buf + start, "null", 4) == 0) {
     slice = {uint32_t(start), tail(4, null_)};
@@ -286,6 +318,7 @@ inline Walk::Result Walk::record() {
   memset(out, 0, x.field_count * sizeof(replay_slice));
   left = x.field_count + x.has_position;
   needs_position = x.has_position;
+  settled = 0;
   x.record++;
   alive = x.all_functions;
   if (!x.has_position)
@@ -321,7 +354,8 @@ inline bool Walk::keep(size_t start, size_t stop) {
   b.next_mark = mark + 1;
   if (x.has_position) {
     if (!x.numbers.take(position, ordinal, x.drop_duplicates)) {
-      b.duplicates++;
+      for (uint32_t function = 0; function < x.duplicates.size(); function++)
+        x.duplicates[function] += !(settled >> function & 1);
       return false;
     }
     b.next_mark = x.numbers.state.greatest + 1;
@@ -357,6 +391,7 @@ inline bool Walk::run(bool check_newlines) {
     if (record() == fault) return false;
     stop = s[-1] + 1;
     if (buf[start] != '{') stop = start + 4;
+    if (stop - start > b.max_record_bytes) return fail(REPLAY_TOO_LONG, start), false;
     if (!separated(stop)) return fail(REPLAY_TWO_VALUES_ON_LINE, stop), false;
     if (check_newlines && memchr(buf + start, '\n', stop - start)) return fail(REPLAY_VALUE_OVER_LINES, start), false;
     keep(start, stop);

@@ -41,8 +41,8 @@ public final class RecordBlock {
   public var firstOrdinal: UInt64 = 0
   /// For each function, the scanned records that it had settled before.
   public var below: [UInt64] = []
-  /// Records dropped as duplicates, where that is allowed.
-  public var duplicates: UInt64 = 0
+  /// For each function, the records dropped as duplicates, where that is allowed; none that it had settled before.
+  public var duplicates: [UInt64] = []
   /// True where every byte of every record so far lies in a frame whose checksum was verified.
   public var isProven = false
   /// True where the segment's own numbers, so far, rise by one each: a place to stop at in the middle of a segment.

@@ -26,7 +26,8 @@ public struct ArchiveDecoder: Decoder {
       return try HexBlocks(segment, in: source, range: range, self)
     }
     let blocks = try SegmentBlocks(
-      segment, in: source, range: range, extractor: Extractor(extraction, dropDuplicates: dropDuplicates),
+      segment, in: source, range: range,
+      extractor: Extractor(extraction, limits: limits, dropDuplicates: dropDuplicates),
       framing: framing, limits: limits)
     if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
       blocks.beside.append((try LineFile(.keys, keys, in: source, limits: limits), extraction.keyColumn))

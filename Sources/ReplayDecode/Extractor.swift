@@ -6,8 +6,10 @@ final class Extractor {
   let handle: OpaquePointer
   let functionCount: Int
   private let fieldCount: Int
+  private let maxRecordBytes: Int
 
-  init(_ extraction: Extraction, dropDuplicates: Bool) {
+  init(_ extraction: Extraction, limits: DecodeLimits, dropDuplicates: Bool) {
+    maxRecordBytes = limits.maxRecordBytes
     functionCount = extraction.functions.count
     fieldCount = extraction.fields.count
     handle = replay_extractor_create(UInt32(functionCount))
@@ -67,6 +69,7 @@ final class Extractor {
     call.framing = framing.code
     call.first_ordinal = firstOrdinal
     call.until_ordinal = range.untilOrdinal
+    call.max_record_bytes = maxRecordBytes
     let good = range.from.withUnsafeBufferPointer { from in
       call.from = from.baseAddress
       return replay_extract(handle, &call)
@@ -83,7 +86,7 @@ final class Extractor {
     block.count = call.count
     block.scanned = call.scanned
     block.firstOrdinal = firstOrdinal
-    block.duplicates = call.duplicates
+    block.duplicates = (0..<functionCount).map { replay_extractor_duplicates(handle, UInt32($0)) }
     block.nextMark = call.next_mark
     block.below = (0..<functionCount).map { replay_extractor_below(handle, UInt32($0)) }
     return good

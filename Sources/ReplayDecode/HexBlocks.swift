@@ -17,9 +17,10 @@ final class HexBlocks: SegmentDecoder {
     parts = HexExtraction(decoder.extraction)
     outer = try SegmentBlocks(
       segment, in: source, range: range,
-      extractor: Extractor(parts.outer, dropDuplicates: decoder.dropDuplicates), framing: decoder.framing,
+      extractor: Extractor(parts.outer, limits: decoder.limits, dropDuplicates: decoder.dropDuplicates),
+      framing: decoder.framing,
       limits: decoder.limits)
-    inner = Extractor(parts.inner, dropDuplicates: false)
+    inner = Extractor(parts.inner, limits: decoder.limits, dropDuplicates: false)
     envelope = RecordBlock(segment: segment)
     self.segment = segment
     blockBytes = decoder.limits.blockBytes

@@ -47,7 +47,9 @@ final class SegmentBlocks: SegmentDecoder {
     var cut = 0
     do {
       repeat {
-        if atEnd || ordinal >= range.untilOrdinal { return try finish(block) }
+        // A bound may stand just where the block before ended, in a frame that is not verified yet.
+        if !atEnd, ordinal >= range.untilOrdinal { try proveBound() }
+        if atEnd { return try finish(block) }
         cut = try fill(storage)
       } while cut == 0
     } catch let error as ReplayError where error.code == .data && error.place == nil {
@@ -57,7 +59,7 @@ final class SegmentBlocks: SegmentDecoder {
     var call = replay_block()
     let good = extractor.extract(
       storage, length: cut, framing: cutter?.framing ?? .lines, firstOrdinal: ordinal, range: range, into: block, &call)
-    guard good else { throw fault(call, storage) }
+    guard good else { throw call.fault == REPLAY_TOO_LONG ? tooLong(call) : fault(call, storage) }
     for (file, column) in beside { try file.fill(block, storage, column: column, segment: segment) }
     ordinal += UInt64(call.scanned)
     if call.reached_until {
@@ -116,20 +118,11 @@ final class SegmentBlocks: SegmentDecoder {
       }
       guard cutter != nil else { continue }
       if let cut = cutter?.cut(storage.bytes, fill: storage.fill), cut > 0 {
-        if cut > limits.maxRecordBytes, try firstEnd(storage, cut) > limits.maxRecordBytes { throw tooLong() }
         return cut
       }
       if storage.fill > limits.maxRecordBytes { throw tooLong() }
       if storage.fill == storage.room { storage.reserve(storage.room * 2) }
     }
-  }
-
-  /// Where the first record ends. Only a block's first record can be longer than a block.
-  private func firstEnd(_ storage: BlockStorage, _ cut: Int) throws -> Int {
-    if cutter?.framing == .lines { return (0..<cut).first { storage.bytes[$0] == 10 } ?? cut }
-    var splitter = replay_splitter()
-    replay_split(&splitter, storage.bytes, cut, true)
-    return splitter.end
   }
 
   /// Drops what may stand before the first record and finds the framing.
@@ -248,10 +241,12 @@ extension SegmentBlocks {
     }
   }
 
-  private func tooLong() -> ReplayError {
-    ReplayError(
+  private func tooLong(_ call: replay_block? = nil) -> ReplayError {
+    let ordinal = call?.fault_ordinal ?? ordinal
+    let begins = base + UInt64(call?.fault_offset ?? 0)
+    return ReplayError(
       .data, "archive file has a record above the limit of \(limits.maxRecordBytes) bytes: \(segment.name)",
-      details: ["record \(ordinal + 1) begins at decompressed byte \(base) and does not end within the limit"],
+      details: ["record \(ordinal + 1) begins at decompressed byte \(begins) and does not end within the limit"],
       next: "run again with a larger --max-record-bytes, if the record is meant to be that long"
     ).at(segment, ordinal: ordinal)
   }

@@ -44,7 +44,8 @@ struct BlockFacts {
       if case .explicit = block.segment.numbering { return mark > 0 ? dropped : 0 }
       return min(dropped, mark > block.firstOrdinal ? mark - block.firstOrdinal : 0)
     }
-    duplicates = zip(block.below, below).map { block.duplicates + $0 - $1 }
+    let below = below
+    duplicates = below.indices.map { block.duplicates[$0] + block.below[$0] - below[$0] }
     wanted = block.wanted(functions: functions)
     compressedBytes = block.compressedBytes
     let mayStand = block.isProven && block.isRegular && block.nextMark > 0

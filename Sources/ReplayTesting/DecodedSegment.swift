@@ -65,7 +65,7 @@ public struct DecodedSegment: Sendable {
   private mutating func take(_ block: RecordBlock) {
     blocks += 1
     scanned += UInt64(block.scanned)
-    duplicates += block.duplicates
+    duplicates += block.duplicates.first ?? 0
     for function in below.indices { below[function] += block.below[function] }
     if !block.isRegular { irregularBlocks += 1 }
     for place in 0..<block.count {

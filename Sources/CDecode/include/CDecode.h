@@ -41,6 +41,7 @@ enum replay_fault {
   REPLAY_BAD_NUMBER,
   REPLAY_NO_SEPARATOR,
   REPLAY_NUL,
+  REPLAY_TOO_LONG,
 };
 
 /// Owns the arrays that a block's records are written to; may outlive the extractor's next block.
@@ -61,6 +62,7 @@ typedef struct {
   uint64_t first_ordinal;
   /// Records at or above this ordinal are not looked at.
   uint64_t until_ordinal;
+  size_t max_record_bytes;
   /// For each function, the first mark it wants.
   const uint64_t *from;
 
@@ -71,7 +73,6 @@ typedef struct {
   const uint32_t *ordinals;
   size_t count;
   size_t scanned;
-  uint64_t duplicates;
   bool reached_until;
   /// Just behind the last unescaped text.
   size_t scratch_end;
@@ -119,6 +120,8 @@ replay_numbers replay_extractor_numbers(const replay_extractor *);
 
 /// For each function, how many of the scanned records in the last block lie below its `from`.
 uint64_t replay_extractor_below(const replay_extractor *, uint32_t function);
+/// For each function, how many records of the last block, none of them below its `from`, were dropped as duplicates.
+uint64_t replay_extractor_duplicates(const replay_extractor *, uint32_t function);
 
 /// Finds where whole values end when there are no lines to go by. State lives across calls on a growing buffer.
 typedef struct {
