@@ -25,20 +25,23 @@ public enum LayoutDetector {
       .detected(evidence: [first])
   }
 
-  /// The first record of the first file, in natural order, that has one.
+  /// The first record of the first file, in natural order, that has a good one. Where there are only damaged ones, the
+  /// first of these without its members: reading it says where the damage is.
   private static func firstRecord(
     _ segments: [SegmentEntry], _ sample: (SegmentEntry) throws -> RecordSample?
   ) throws -> (entry: SegmentEntry, sample: RecordSample)? {
     var left = segments
+    var damaged: (entry: SegmentEntry, sample: RecordSample)?
     for _ in 0..<64 {
-      guard let entry = left.min(by: { NaturalOrder.precedes($0.name, $1.name) }) else { return nil }
+      guard let entry = left.min(by: { NaturalOrder.precedes($0.name, $1.name) }) else { break }
       if let found = try sample(entry) {
-        guard found.isObject else { throw unsupported(entry, found) }
-        return (entry, found)
+        if found.isObject { return (entry, found) }
+        guard found.isDamaged else { throw unsupported(entry, found) }
+        damaged = damaged ?? (entry, RecordSample(members: [], framing: found.framing, beginning: found.beginning))
       }
       left.removeAll { $0.name == entry.name }
     }
-    return nil
+    return damaged
   }
 
   /// A layout that somebody named must fit every file.
@@ -84,11 +87,13 @@ public enum LayoutDetector {
       next: "check that the files with the values were copied too")
   }
 
-  private static func unsupported(_ entry: SegmentEntry, _ sample: RecordSample) -> ReplayError {
+  private static func unsupported(_ entry: SegmentEntry, _ found: RecordSample) -> ReplayError {
     ReplayError(
       .missing, "this content is not supported yet: \(shown(entry.name))",
-      details: ["found:    \(sample.foreignContent)", "expected: JSON objects, plain or in gzip or zstd"],
-      next: "let the sink write JSON lines (Aiven: format.output.type=jsonl)")
+      details: ["found:    \(found.foreignContent)", "expected: JSON objects, plain or in gzip or zstd"],
+      next: found.isText
+        ? "let the writer write JSON (the Aiven sink: format.output.type=jsonl), or leave this file out"
+        : "leave this file out with a glob or --files-from, or convert it to JSON lines")
   }
 }
 

@@ -34,8 +34,14 @@ public struct RecordSample: Sendable, Hashable {
     ]
     for (name, magic) in magics where beginning.starts(with: magic) { return name }
     if framing != nil { return "JSON, but its records are no objects" }
-    let isText = !beginning.isEmpty && beginning.allSatisfy { $0 >= 0x20 || $0 == 9 || $0 == 10 || $0 == 13 }
-    return isText ? "text, perhaps CSV (the Aiven sink's default)" : "unknown"
+    return isText ? "text that is no JSON, perhaps CSV" : "unknown"
+  }
+
+  /// An object that begins, and is not one to its end.
+  var isDamaged: Bool { !isObject && beginning.first == UInt8(ascii: "{") }
+
+  var isText: Bool {
+    !beginning.isEmpty && beginning.allSatisfy { $0 >= 0x20 || $0 == 9 || $0 == 10 || $0 == 13 }
   }
 }
 

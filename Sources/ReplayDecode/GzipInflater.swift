@@ -5,7 +5,7 @@ import CISAL
 final class GzipInflater: Inflater {
   /// ISA-L's state is a C struct of some 90 KiB that must not move: hence a pointer.
   private let state: UnsafeMutablePointer<inflate_state>
-  private var trailer = (stored: UInt32(0), known: false)
+  private var header = GzipHeader()
   let frameHasChecksum = true
 
   init() {
@@ -17,12 +17,14 @@ final class GzipInflater: Inflater {
 
   func begin(header: UnsafeRawBufferPointer) throws(FrameFault) {
     isal_inflate_reset(state)
-    state.pointee.crc_flag = UInt32(ISAL_GZIP)
+    state.pointee.crc_flag = UInt32(ISAL_GZIP_NO_HDR_VER)
+    self.header = GzipHeader()
   }
 
   func step(_ input: inout UnsafeRawBufferPointer, _ output: inout UnsafeMutableRawBufferPointer)
     throws(FrameFault) -> InflateStep
   {
+    guard try header.take(&input) else { return .needsInput }
     // ISA-L only reads through `next_in`; its type lacks the `const`.
     state.pointee.next_in = UnsafeMutablePointer(
       mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
@@ -42,8 +44,6 @@ final class GzipInflater: Inflater {
     case ISAL_INCORRECT_CHECKSUM:
       let crc = "0x" + String(state.pointee.crc, radix: 16)
       return FrameFault(what: "the CRC-32 or the length of what was decompressed (\(crc)) is not what its trailer says")
-    case ISAL_INVALID_WRAPPER: return FrameFault(what: "its header is not a gzip header")
-    case ISAL_UNSUPPORTED_METHOD: return FrameFault(what: "its header names an unknown compression method")
     case ISAL_INVALID_BLOCK: return FrameFault(what: "a deflate block has an impossible header")
     case ISAL_INVALID_SYMBOL: return FrameFault(what: "a deflate block has an impossible symbol")
     case ISAL_INVALID_LOOKBACK: return FrameFault(what: "a deflate block refers to bytes before the start")

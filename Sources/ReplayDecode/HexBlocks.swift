@@ -37,9 +37,11 @@ final class HexBlocks: SegmentDecoder {
     var call = replay_block()
     let range = SegmentRange(from: Array(repeating: 0, count: inner.functionCount))
     let good = inner.extract(
-      storage.payloads, length: storage.payloads.fill, framing: .lines, firstOrdinal: 0, range: range, into: block,
+      storage.payloads, length: storage.payloads.fill, framing: .concatenated, firstOrdinal: 0, range: range,
+      into: block,
       &call)
     guard good else { throw malformed(Int(call.fault_ordinal)) }
+    guard block.scanned == envelope.count else { throw malformed(max(0, min(block.scanned, envelope.count - 1))) }
     merge(into: block, storage)
     block.scanned = envelope.scanned
     block.firstOrdinal = envelope.firstOrdinal
@@ -60,7 +62,9 @@ final class HexBlocks: SegmentDecoder {
       storage.reserve(storage.fill + slice.count / 2 + 8)
       let to = storage.bytes + storage.fill
       if slice.kind == .string {
-        guard replay_unhex(envelope.bytes + Int(slice.offset), slice.count, to) else { throw malformed(record) }
+        guard replay_unhex(envelope.bytes + Int(slice.offset), slice.count, to),
+          HexBlocks.isOneValue(to, slice.count / 2)
+        else { throw malformed(record) }
         storage.fill += slice.count / 2
       } else {
         guard slice.kind == .null else { throw malformed(record) }
@@ -70,6 +74,19 @@ final class HexBlocks: SegmentDecoder {
       storage.bytes[storage.fill] = 10
       storage.fill += 1
     }
+  }
+
+  /// True for one JSON value and white space: else the payloads behind it would go to other records.
+  private static func isOneValue(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    var splitter = replay_splitter()
+    replay_split(&splitter, bytes, count, true)
+    let isSpace = { (place: Int) in [9, 10, 13, 32].contains(bytes[place]) }
+    guard splitter.values == 1 else {
+      // A scalar ends only where something follows.
+      let text = (0..<count).filter { !isSpace($0) }.map { bytes[$0] }
+      return text.elementsEqual("null".utf8)
+    }
+    return (splitter.end..<count).allSatisfy(isSpace)
   }
 
   /// Puts the envelope's fields, marks and masks together with the payload's, for the records that a function wants.
@@ -110,10 +127,10 @@ final class HexBlocks: SegmentDecoder {
   }
 
   private func malformed(_ record: Int) -> ReplayError {
-    let ordinal = envelope.firstOrdinal + UInt64(envelope.ordinals[record])
+    let ordinal = envelope.firstOrdinal + (record < envelope.count ? UInt64(envelope.ordinals[record]) : 0)
     return ReplayError(
       .data, "archive file has a malformed payload: \(segment.name)",
-      details: ["record \(ordinal + 1): expected hexadecimal digits of one JSON object on one line"],
+      details: ["record \(ordinal + 1): expected the hexadecimal digits of one JSON object"],
       next: "mend or replace this file, then run the same command"
     ).at(segment, ordinal: ordinal)
   }

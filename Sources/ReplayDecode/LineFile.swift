@@ -8,6 +8,9 @@ final class LineFile {
 
   private let content: Content
   private let entry: SegmentEntry
+  private let maxLineBytes: Int
+  /// Decompressed bytes before `buffer`.
+  private var dropped: UInt64 = 0
   private let stream: any ByteStream
   private var buffer: [UInt8] = []
   private var taken = 0
@@ -17,6 +20,7 @@ final class LineFile {
   init(_ content: Content, _ entry: SegmentEntry, in source: any SegmentSource, limits: DecodeLimits) throws {
     self.content = content
     self.entry = entry
+    maxLineBytes = limits.maxRecordBytes
     stream = try OpenStream.open(entry, in: source, limits: limits).stream
   }
 
@@ -34,6 +38,9 @@ final class LineFile {
     block.bytes = UnsafePointer(storage.bytes)
   }
 
+  /// True where every line handed out lies in verified frames.
+  var isProven: Bool { dropped + UInt64(taken) <= stream.provenBytes }
+
   /// Nothing may follow the last record's line.
   func end(_ segment: Segment) throws {
     while let byte = try peek() {
@@ -44,22 +51,39 @@ final class LineFile {
     }
   }
 
-  private func slice(ofKey key: ArraySlice<UInt8>, _ storage: BlockStorage) throws -> Slice {
+  private func slice(ofKey line: ArraySlice<UInt8>, _ storage: BlockStorage) throws -> Slice {
+    let key = Array(line.drop(while: LineFile.isSpace).reversed().drop(while: LineFile.isSpace).reversed())
     guard let first = key.first else { return Slice(offset: 0, tail: 0) }
+    try check(key)
+    let isText = first == UInt8(ascii: "\"")
+    guard isText || first == UInt8(ascii: "n") || first == UInt8(ascii: "-") || first &- 48 < 10 else {
+      throw malformed("expected a text or a number")
+    }
     if first == UInt8(ascii: "n") { return Slice(offset: 0, tail: Slice.Kind.null.rawValue << 28) }
-    let isText = first == UInt8(ascii: "\"") && key.count >= 2 && key.last == UInt8(ascii: "\"")
-    let raw = Array(isText ? key.dropFirst().dropLast() : key)
+    let raw = isText ? Array(key.dropFirst().dropLast()) : key
     var plain = [UInt8](repeating: 0, count: raw.count)
     let count = isText ? replay_unescape(raw, raw.count, &plain) : raw.count
-    guard count <= raw.count else {
-      throw ReplayError(
-        .data, "a keys file has a malformed key: \(entry.name)", details: ["line \(line)"],
-        next: "mend or replace this file, then run the same command")
-    }
-    let bytes = isText ? plain[..<count] : raw[...]
+    let bytes = isText ? plain[..<min(count, raw.count)] : raw[...]
+    guard count <= raw.count, !bytes.contains(0) else { throw malformed("expected a text without NUL") }
     let offset = storage.append(count) { to in for (place, byte) in bytes.enumerated() { to[place] = byte } }
     let kind: Slice.Kind = isText ? .string : .number
     return Slice(offset: UInt32(offset), tail: UInt32(count) | kind.rawValue << 28)
+  }
+
+  /// Throws where the line is not one JSON value in UTF-8.
+  private func check(_ line: [UInt8]) throws {
+    if let fault = line.withUnsafeBytes({ JSONGrammar.fault(in: Text($0)) }) {
+      throw malformed("expected \(fault.expected) at byte \(fault.byteOffset)")
+    }
+    guard String(validating: line, as: UTF8.self) != nil else { throw malformed("expected UTF-8, found other bytes") }
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 || byte == 13 }
+
+  private func malformed(_ what: String) -> ReplayError {
+    ReplayError(
+      .data, "a \(content.rawValue) file has a malformed line: \(entry.name)", details: ["line \(line): \(what)"],
+      next: "mend or replace this file, then run the same command")
   }
 
   /// The array in `{"headers":[…]}`; missing where the line says that there are none.
@@ -67,11 +91,9 @@ final class LineFile {
     if line.elementsEqual("null".utf8) { return Slice(offset: 0, tail: Slice.Kind.null.rawValue << 28) }
     let (before, after) = (Array("{\"headers\":[".utf8), Array("]}".utf8))
     guard line.starts(with: before), line.suffix(2).elementsEqual(after) else {
-      throw ReplayError(
-        .data, "a headers file has a malformed line: \(entry.name)",
-        details: ["line \(self.line): expected {\"headers\":[…]}"],
-        next: "mend or replace this file, then run the same command")
+      throw malformed("expected {\"headers\":[…]}")
     }
+    try check(Array(line))
     let array = line.dropFirst(before.count - 1).dropLast()
     let offset = storage.append(array.count) { to in for (place, byte) in array.enumerated() { to[place] = byte } }
     return Slice(offset: UInt32(offset), tail: UInt32(array.count) | Slice.Kind.array.rawValue << 28)
@@ -104,6 +126,13 @@ final class LineFile {
 
   private func more() throws -> Bool {
     if isAtEnd { return false }
+    guard buffer.count - taken <= maxLineBytes else {
+      throw ReplayError(
+        .data, "a \(content.rawValue) file has a line above the limit of \(maxLineBytes) bytes: \(entry.name)",
+        details: ["line \(line + 1)"],
+        next: "run again with a larger --max-record-bytes, if it is meant to be that long")
+    }
+    dropped += UInt64(taken)
     buffer.removeFirst(taken)
     taken = 0
     let old = buffer.count

@@ -70,7 +70,8 @@ final class SegmentBlocks: SegmentDecoder {
       carry = Array(UnsafeBufferPointer(start: storage.bytes + cut, count: storage.fill - cut))
       cutter?.drop(cut)
     }
-    block.isProven = layers > 1 ? atEnd && carry.isEmpty : base <= stream.provenBytes
+    let isProven = layers > 1 ? atEnd && carry.isEmpty : base <= stream.provenBytes
+    block.isProven = isProven && beside.allSatisfy { $0.file.isProven }
     if block.isProven { provenOrdinal = ordinal }
     let numbers = replay_extractor_numbers(extractor.handle)
     block.isRegular = numbers.missing == 0 && numbers.duplicates == 0 && numbers.inversions == 0
@@ -156,7 +157,10 @@ final class SegmentBlocks: SegmentDecoder {
   private func lastCut(_ storage: BlockStorage) throws -> Int {
     guard let framing = cutter?.framing else { return 0 }
     if framing == .lines { return isBlank(storage, from: 0) ? 0 : storage.fill }
-    let cut = cutter?.cut(storage.bytes, fill: storage.fill) ?? 0
+    // A scalar ends only where something follows: a line end does not change the value.
+    storage.reserve(storage.fill + 1)
+    storage.bytes[storage.fill] = 10
+    let cut = min(cutter?.cut(storage.bytes, fill: storage.fill + 1) ?? 0, storage.fill)
     var rest = cut
     if framing == .array {
       while rest < storage.fill, storage.bytes[rest] != UInt8(ascii: "]") {
