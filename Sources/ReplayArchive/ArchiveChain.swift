@@ -53,6 +53,17 @@ public struct ArchiveChain: ChainRule {
     return findings
   }
 
+  public func begin(_ segment: Segment, firstNumber: UInt64?, previousEnd: Position?) throws {
+    let judge = ChainJudge(chain: self, segment: segment, summary: SegmentSummary())
+    switch segment.numbering {
+    case .counted(let start): _ = try judge.follows(expected(segment, previousEnd), start: start)
+    case .explicit:
+      guard let first = firstNumber.map({ WideNumber(low: $0) }) else { return }
+      _ = try judge.follows(expected(segment, previousEnd), start: min(segment.firstNumber ?? first, first))
+    case .place(let place): _ = try judge.followsPlace(promisedStarts[segment.name], place: place)
+    }
+  }
+
   /// The number that should come next; nil at the archive's start. A sub-index means that its number was read.
   private func expected(_ segment: Segment, _ previousEnd: Position?) -> WideNumber? {
     if let promised = promisedStarts[segment.name] { return promised }

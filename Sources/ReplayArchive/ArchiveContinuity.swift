@@ -10,19 +10,21 @@ public enum ArchiveContinuity {
     public var late: [Segment]
     /// Settled segments whose version differed and whose bytes were read again and found the same.
     public var proved: Int
+    /// Half-read segments that changed and whose settled part lies in no whole frame: nothing proves that it is the same.
+    public var unproved: [Segment]
   }
 
   /// Every settled segment must still be there: same size, and same version or else the same digest. A segment that
   /// was not settled and begins before the settled ones end, or lies wholly before the frontier, is late: an error
-  /// unless `allowLate`. Segments after the end are new and fine. `digest` reads a segment's bytes (CRC-64); its
-  /// errors pass.
+  /// unless `allowLate`. A segment that was half read must be there, in its place, and begin as it did. Segments after
+  /// the end are new and fine. `digest` reads so many of a segment's first bytes, or all (CRC-64); its errors pass.
   ///
   /// `frontier` is that of a function whose phase is the archive. For one that is live pass none: its positions lie
   /// beyond the archive's end, and segments written since hold what it has already seen.
   @discardableResult
   public static func verify(
-    plan: ArchivePlan, settled: [SettledSegment], frontier: [Partition: Position],
-    digest: (Segment) throws -> UInt64, allowLate: Bool
+    plan: ArchivePlan, settled: [SettledSegment], halfRead: [HalfReadSegment] = [], frontier: [Partition: Position],
+    digest: (Segment, _ bytes: UInt64) throws -> UInt64, allowLate: Bool
   ) throws -> Outcome {
     var segments: [String: Segment] = [:]
     for segment in plan.partitions.flatMap(\.segments) { segments[segment.name] = segment }
@@ -32,10 +34,17 @@ public enum ArchiveContinuity {
       proved += try same(known, segment, digest) ? 0 : 1
     }
     let byPartition = Dictionary(grouping: settled, by: \.partition)
-    var outcome = Outcome(plan: plan, late: [], proved: proved)
+    var outcome = Outcome(plan: plan, late: [], proved: proved, unproved: [])
+    let names = Set(settled.map(\.entry.name))
+    let open = halfRead.filter { !names.contains($0.entry.name) }
+    for known in open {
+      let segment = try same(known, segments[known.entry.name], frontier[known.partition], digest)
+      outcome.unproved += segment.map { [$0] } ?? []
+    }
     for (index, partition) in plan.partitions.enumerated() {
       let past = PartitionPast(
-        plan: partition, settled: byPartition[partition.partition] ?? [], frontier: frontier[partition.partition])
+        plan: partition, settled: byPartition[partition.partition] ?? [], frontier: frontier[partition.partition],
+        halfRead: open.first { $0.partition == partition.partition }?.entry.name)
       let late = past.late
       if !allowLate, !late.isEmpty { throw behind(late, past) }
       outcome.late += late
@@ -49,7 +58,7 @@ public enum ArchiveContinuity {
 
   /// True where size and version are the same, false where the digest had to prove it.
   private static func same(
-    _ known: SettledSegment, _ segment: Segment, _ digest: (Segment) throws -> UInt64
+    _ known: SettledSegment, _ segment: Segment, _ digest: (Segment, UInt64) throws -> UInt64
   ) throws -> Bool {
     if known.partition != segment.partition {
       throw changed(known, "partition", "\(known.partition)", "\(segment.partition)")
@@ -58,11 +67,34 @@ public enum ArchiveContinuity {
       throw changed(known, "size", "\(known.entry.size) bytes", "\(segment.entry.size) bytes")
     }
     if known.entry.version == segment.entry.version { return true }
-    let found = try digest(segment)
+    let found = try digest(segment, segment.entry.size)
     guard found == known.digest else {
       throw changed(known, "digest", String(known.digest, radix: 16), String(found, radix: 16))
     }
     return false
+  }
+
+  /// Throws where a half-read segment is not what it was, as far as it was read. The segment where nothing can tell.
+  private static func same(
+    _ known: HalfReadSegment, _ segment: Segment?, _ frontier: Position?, _ digest: (Segment, UInt64) throws -> UInt64
+  ) throws -> Segment? {
+    let past = SettledSegment(
+      partition: known.partition, entry: known.entry, digest: known.prefixDigest, records: 0, end: frontier ?? .zero)
+    guard let segment else { throw vanished(past) }
+    if segment.partition != known.partition {
+      throw changed(past, "partition", "\(known.partition)", "\(segment.partition)")
+    }
+    if segment.entry.size == known.entry.size, segment.entry.version == known.entry.version { return nil }
+    if known.prefixBytes == 0 { return segment }
+    guard segment.entry.size >= known.prefixBytes else {
+      throw changed(past, "size", "at least \(known.prefixBytes) bytes", "\(segment.entry.size) bytes")
+    }
+    let found = try digest(segment, known.prefixBytes)
+    guard found == known.prefixDigest else {
+      let what = "digest of the first \(known.prefixBytes) bytes"
+      throw changed(past, what, String(known.prefixDigest, radix: 16), String(found, radix: 16))
+    }
+    return nil
   }
 
   private static func vanished(_ known: SettledSegment) -> ReplayError {

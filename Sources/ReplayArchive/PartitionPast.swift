@@ -4,12 +4,15 @@ import ReplayCore
 struct PartitionPast {
   let plan: PartitionPlan
   let frontier: Position?
+  /// The name of the segment that the frontier is in the middle of, where that is known.
+  let halfRead: String?
   private let settled: [String: SettledSegment]
   /// The end of the last settled segment.
   private let settledEnd: Position?
 
-  init(plan: PartitionPlan, settled: [SettledSegment], frontier: Position?) {
+  init(plan: PartitionPlan, settled: [SettledSegment], frontier: Position?, halfRead: String?) {
     self.plan = plan
+    self.halfRead = halfRead
     self.frontier = frontier
     self.settled = Dictionary(settled.map { ($0.entry.name, $0) }, uniquingKeysWith: { a, b in a.end < b.end ? b : a })
     settledEnd = settled.map(\.end).max()
@@ -24,7 +27,7 @@ struct PartitionPast {
     let lastSettled = plan.segments.lastIndex { settled[$0.name] != nil } ?? -1
     return plan.segments.indices.filter { index in
       let segment = plan.segments[index]
-      if settled[segment.name] != nil { return false }
+      if settled[segment.name] != nil || segment.name == halfRead { return false }
       if index < lastSettled { return true }
       if let start = segment.start, let settledEnd, precedes(start, settledEnd) { return true }
       guard let frontier, let end = end(at: index) else { return false }
@@ -64,7 +67,7 @@ struct PartitionPast {
       // An empty segment has no place of its own: the end before it stands.
       if known.records > 0, known.end.number != place { throw moved(segment, from: known.end.number, to: place) }
     }
-    try checkHalfRead(rest)
+    if halfRead == nil { try checkHalfRead(rest) } else { try checkPlace(rest) }
     return rest
   }
 
@@ -90,6 +93,14 @@ struct PartitionPast {
         "replayed up to position \(frontier)", "no segment holds that position",
       ],
       next: "put it back, or start anew with --full-refresh")
+  }
+
+  /// The half-read segment must have the place that the frontier says, where places are the listing's.
+  private func checkPlace(_ rest: PartitionPlan) throws {
+    guard let frontier, let segment = rest.segments.first(where: { $0.name == halfRead }),
+      case .place(let place) = segment.numbering, place != frontier.number
+    else { return }
+    throw moved(segment, from: frontier.number, to: place)
   }
 
   private func moved(_ segment: Segment, from: WideNumber, to: WideNumber) -> ReplayError {

@@ -86,15 +86,18 @@ struct OpenedArchive {
       dropDuplicates: chain.allowDuplicates)
   }
 
-  /// CRC-64 of a segment's compressed bytes, read anew.
-  func digest(of segment: Segment) throws -> UInt64 {
+  /// CRC-64 of a segment's first `count` compressed bytes, read anew.
+  func digest(of segment: Segment, bytes count: UInt64) throws -> UInt64 {
     let reader = try source.open(segment.entry)
     var digest = Digest()
-    while true {
+    var left = count
+    while left > 0 {
       let bytes = try reader.next()
-      if bytes.isEmpty { return digest.value }
-      digest.add(bytes)
+      if bytes.isEmpty { break }
+      digest.add(UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(clamping: left))))
+      left -= min(left, UInt64(bytes.count))
     }
+    return digest.value
   }
 
   /// What may be missing without anything to prove it: whole partitions, and what is before the first segment.

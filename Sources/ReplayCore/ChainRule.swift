@@ -38,6 +38,9 @@ public protocol ChainRule: Sendable {
   /// True where flags allow findings that depend on what was read before: the segments of a partition are then read
   /// one after another.
   var needsSequence: Bool { get }
+  /// Called before anything of a segment is committed that is not read to its end: throws where it does not begin where
+  /// the one before it ended. `firstNumber`: the first record's own number, where records carry them.
+  func begin(_ segment: Segment, firstNumber: UInt64?, previousEnd: Position?) throws
   /// Called for the segments of a partition in order. `previousEnd` is the next position after the segment before;
   /// nil at the archive's start. Returns what was found and is allowed; throws `ReplayError` for what is not.
   func examine(_ segment: Segment, _ summary: SegmentSummary, previousEnd: Position?) throws -> [ChainFinding]

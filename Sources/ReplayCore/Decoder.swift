@@ -86,6 +86,9 @@ public struct SegmentSummary: Sendable {
   public var framesWithoutChecksum = 0
   /// CRC-64 of the compressed bytes.
   public var digest: UInt64 = 0
+  /// As in `RecordBlock`, behind the last record that was looked at.
+  public var prefixBytes: UInt64 = 0
+  public var prefixDigest: UInt64 = 0
 
   public init() {}
 }

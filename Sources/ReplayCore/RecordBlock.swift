@@ -51,6 +51,11 @@ public final class RecordBlock {
   public var nextMark: UInt64 = 0
   /// Compressed bytes taken from the segment so far.
   public var compressedBytes: UInt64 = 0
+  /// Compressed bytes at the segment's front that hold only records up to this block, to a frame's end; their CRC-64.
+  public var prefixBytes: UInt64 = 0
+  public var prefixDigest: UInt64 = 0
+  /// The least of the records' own numbers so far, where they carry them.
+  public var firstNumber: UInt64?
   public var segment: Segment
   /// The place of the segment's partition in the plan.
   public var partitionIndex: UInt32 = 0

@@ -53,11 +53,29 @@ public struct SettledSegment: Sendable, Hashable {
   }
 }
 
+/// A segment that was read up to the frontier and not to its end: what it was then.
+public struct HalfReadSegment: Sendable, Hashable {
+  public let partition: Partition
+  public let entry: SegmentEntry
+  /// Compressed bytes at its front that hold only what is settled, up to the end of a frame; their CRC-64.
+  public let prefixBytes: UInt64
+  public let prefixDigest: UInt64
+
+  public init(partition: Partition, entry: SegmentEntry, prefixBytes: UInt64, prefixDigest: UInt64) {
+    self.partition = partition
+    self.entry = entry
+    self.prefixBytes = prefixBytes
+    self.prefixDigest = prefixDigest
+  }
+}
+
 /// A function's durable state in a store.
 public struct Checkpoint: Sendable {
   public var frontier: [Partition: Position]
   public var phase: Phase
   public var settled: [SettledSegment]
+  /// At most one a partition.
+  public var halfRead: [HalfReadSegment]
   /// Events settled so far, in all runs.
   public var events: UInt64
   public var epochs: UInt64
@@ -66,11 +84,12 @@ public struct Checkpoint: Sendable {
 
   public init(
     frontier: [Partition: Position] = [:], phase: Phase = .archive, settled: [SettledSegment] = [],
-    events: UInt64 = 0, epochs: UInt64 = 0, isFresh: Bool = true
+    halfRead: [HalfReadSegment] = [], events: UInt64 = 0, epochs: UInt64 = 0, isFresh: Bool = true
   ) {
     self.frontier = frontier
     self.phase = phase
     self.settled = settled
+    self.halfRead = halfRead
     self.events = events
     self.epochs = epochs
     self.isFresh = isFresh
@@ -85,16 +104,20 @@ public struct EpochCommit: Sendable {
     /// Partitions that moved, with their next position.
     public var frontier: [Partition: Position]
     public var settled: [SettledSegment]
+    /// Where partitions that moved stand in the middle of a segment; what was known of them before is forgotten.
+    public var halfRead: [HalfReadSegment]
     /// Events settled in this epoch.
     public var events: UInt64
 
     public init(
-      name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment], events: UInt64
+      name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment],
+      halfRead: [HalfReadSegment] = [], events: UInt64
     ) {
       self.name = name
       self.changes = changes
       self.frontier = frontier
       self.settled = settled
+      self.halfRead = halfRead
       self.events = events
     }
   }

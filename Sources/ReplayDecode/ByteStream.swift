@@ -11,6 +11,9 @@ protocol ByteStream: AnyObject {
   func report(into summary: inout SegmentSummary)
   /// Where the stream stands, for an error about its content.
   var place: String { get }
+  /// The longest piece of the file, from its start to a frame's end, that holds only the first `bytes` decompressed ones:
+  /// its length and CRC-64. `bytes` may only grow from call to call.
+  func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64)
 }
 
 /// Limits of reading, each with its unit in its name. A limit that is reached is an error, never a truncation.
@@ -33,14 +36,35 @@ final class FileStream: ByteStream {
   private let reader: any SegmentReader
   private var chunk = UnsafeRawBufferPointer(start: nil, count: 0)
   private var taken = 0
+  /// Over the first `digested` bytes of the file; lags behind the chunk until somebody asks.
   private var digest = Digest()
+  private var digested: UInt64 = 0
+  private var chunkEnd: UInt64 = 0
   private(set) var compressedBytes: UInt64 = 0
 
   init(_ reader: any SegmentReader) { self.reader = reader }
 
   var provenBytes: UInt64 { compressedBytes }
   var place: String { "byte \(compressedBytes)" }
-  func report(into summary: inout SegmentSummary) { summary.digest = digest.value }
+  func report(into summary: inout SegmentSummary) {
+    digest(upTo: chunkEnd)
+    summary.digest = digest.value
+  }
+
+  /// CRC-64 of the file's first `end` bytes; nil where that place is in an earlier chunk than the current one.
+  @discardableResult func digest(upTo end: UInt64) -> UInt64? {
+    let start = chunkEnd - UInt64(chunk.count)
+    guard end >= digested, digested >= start, end <= chunkEnd else { return end == digested ? digest.value : nil }
+    digest.add(UnsafeRawBufferPointer(rebasing: chunk[Int(digested - start)..<Int(end - start)]))
+    digested = end
+    return digest.value
+  }
+
+  private func nextFromReader() throws {
+    digest(upTo: chunkEnd)
+    chunk = try reader.next()
+    chunkEnd += UInt64(chunk.count)
+  }
 
   /// The next bytes where they lie; empty at the end. Valid until the next call.
   func nextChunk() throws -> UnsafeRawBufferPointer {
@@ -50,17 +74,17 @@ final class FileStream: ByteStream {
       compressedBytes += UInt64(rest.count)
       return rest
     }
-    chunk = try reader.next()
-    digest.add(chunk)
+    try nextFromReader()
     taken = chunk.count
     compressedBytes += UInt64(chunk.count)
     return chunk
   }
 
+  func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64) { digest(upTo: bytes).map { (bytes, $0) } ?? (0, 0) }
+
   func read(into output: UnsafeMutableRawBufferPointer) throws -> Int {
     if taken == chunk.count {
-      chunk = try reader.next()
-      digest.add(chunk)
+      try nextFromReader()
       taken = 0
     }
     let count = min(output.count, chunk.count - taken)
@@ -125,5 +149,8 @@ final class Layer: ByteStream {
   var provenBytes: UInt64 { inner.provenBytes }
   var compressedBytes: UInt64 { inner.compressedBytes }
   var place: String { inner.place }
+  func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64) { inner.prefix(of: bytes) }
+  /// CRC-64 of the file's first `end` bytes, where this layer is the file's own.
+  func digest(upTo end: UInt64) -> UInt64? { file?.digest(upTo: end) }
   func report(into summary: inout SegmentSummary) { inner.report(into: &summary) }
 }

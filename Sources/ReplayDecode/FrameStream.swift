@@ -19,6 +19,9 @@ final class FrameStream: ByteStream {
   private var written: UInt64 = 0
   private var frameWritten: UInt64 = 0
   private(set) var provenBytes: UInt64 = 0
+  /// Frames that ended behind the last prefix that was asked for.
+  private var ends: [(written: UInt64, consumed: UInt64, digest: UInt64)] = []
+  private var lastPrefix: (bytes: UInt64, digest: UInt64) = (0, 0)
 
   /// Proves a frame by a pass of its own: answers once frame number `n` (from 0) was verified. Nil: not needed.
   var prove: ((Int) throws -> Void)?
@@ -80,9 +83,17 @@ final class FrameStream: ByteStream {
     return output.count - rest.count
   }
 
+  func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64) {
+    let count = ends.prefix { $0.written <= bytes }.count
+    if count > 0 { lastPrefix = (ends[count - 1].consumed, ends[count - 1].digest) }
+    ends.removeFirst(count)
+    return lastPrefix
+  }
+
   private func endFrame() {
     inFrame = false
     provenBytes = written
+    if let digest = upstream.digest(upTo: consumed) { ends.append((written, consumed, digest)) }
     if !inflater.frameHasChecksum { framesWithoutChecksum += 1 }
   }
 

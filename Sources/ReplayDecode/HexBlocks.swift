@@ -51,6 +51,9 @@ final class HexBlocks: SegmentDecoder {
     block.isProven = envelope.isProven
     block.isRegular = envelope.isRegular
     block.compressedBytes = envelope.compressedBytes
+    block.prefixBytes = envelope.prefixBytes
+    block.prefixDigest = envelope.prefixDigest
+    block.firstNumber = envelope.firstNumber
     return more
   }
 

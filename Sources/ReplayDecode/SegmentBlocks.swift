@@ -75,7 +75,9 @@ final class SegmentBlocks: SegmentDecoder {
     if block.isProven { provenOrdinal = ordinal }
     let numbers = replay_extractor_numbers(extractor.handle)
     block.isRegular = numbers.missing == 0 && numbers.duplicates == 0 && numbers.inversions == 0
+    block.firstNumber = numbers.any ? numbers.first : nil
     block.compressedBytes = stream.compressedBytes
+    (block.prefixBytes, block.prefixDigest) = stream.prefix(of: base)
     return true
   }
 
@@ -191,6 +193,7 @@ final class SegmentBlocks: SegmentDecoder {
     block.compressedBytes = stream.compressedBytes
     summary.records = ordinal
     summary.decompressedBytes = base
+    (summary.prefixBytes, summary.prefixDigest) = stream.prefix(of: base)
     stream.report(into: &summary)
     let numbers = replay_extractor_numbers(extractor.handle)
     if numbers.any {

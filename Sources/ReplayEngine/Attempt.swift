@@ -13,14 +13,17 @@ final class Attempt: @unchecked Sendable {
   private let router: Router?
   private let workers: Int
   private let frontiers: [[Partition: Position]]
+  /// Names of segments that earlier runs read in part.
+  private let halfRead: Set<String>
 
   init(
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], frontiers: [[Partition: Position]],
-    isFresh: [Bool], bounds: [Int: ReadBound]
+    halfRead: Set<String>, isFresh: [Bool], bounds: [Int: ReadBound]
   ) {
     self.setup = setup
     self.committer = committer
     self.frontiers = frontiers
+    self.halfRead = halfRead
     workers = setup.mode.workers(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
     let laneCount = setup.mode.lanes(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
     lanes = (0..<laneCount).map { _ in
@@ -99,6 +102,7 @@ final class Attempt: @unchecked Sendable {
       }
     }
     router?.closeTicket(ticket, partition: task.partition)
+    try checkLength(segment, decoder.summary, own)
     return floor.change { floor in
       floor.reading -= 1
       floor.workerBytes[worker] = 0
@@ -107,6 +111,21 @@ final class Attempt: @unchecked Sendable {
       do { try floor.finish(task, decoder.summary, by: setup.rule) } catch { floor.fail(error) }
       return !floor.abandoned
     }
+  }
+
+  /// A segment that was half read may not end before the position that was reached in it.
+  private func checkLength(_ segment: Segment, _ summary: SegmentSummary, _ own: [UInt64]) throws {
+    guard halfRead.contains(segment.name), let reached = own.max() else { return }
+    let end: UInt64 =
+      if case .explicit = segment.numbering { summary.lastNumber.map { $0 + 1 } ?? 0 } else { summary.records }
+    guard end < reached else { return }
+    throw ReplayError(
+      .data, "a segment that was half read is shorter than it was: \(segment.name)",
+      details: [
+        "replayed up to position \(segment.position(mark: reached - 1).successor)",
+        "it ends now after record \(summary.records)",
+      ], next: "put the old file back, or start anew with --full-refresh"
+    ).at(segment, ordinal: 0)
   }
 
   private func lane(_ task: ReadTask, _ worker: Int) -> Lane {
@@ -138,6 +157,10 @@ final class Attempt: @unchecked Sendable {
       let isDue = load.changedBytes > setup.options.commitBytes || load.stateBytes > setup.options.maxStateBytes
       if isDue || floor.openRecords >= setup.options.commitEvents { floor.barrier = true }
       guard floor.barrier, let stand = block.stand, floor.schedule.mayStop(task) else { return nil }
+      do { try floor.schedule.begin(task, firstNumber: block.firstNumber, by: setup.rule) } catch {
+        floor.fail(error)
+        return nil
+      }
       return floor.stand(task, at: stand)
     }
     guard let stood else { return floor.quietly { !$0.abandoned } }
@@ -190,25 +213,26 @@ final class Attempt: @unchecked Sendable {
   /// Takes every lane's changes at one frontier and hands them to the committer. True where it was the last cut.
   private func cut() throws -> Bool {
     try router?.drain()
-    let (frontier, ledger, settled, closing, hasWork) = floor.quietly { floor in
+    let (frontier, halfRead, ledger, settled, closing, hasWork) = floor.quietly { floor in
       (
-        floor.schedule.frontier, floor.ledger, floor.settled, floor.closing,
+        floor.schedule.frontier, floor.schedule.halfRead, floor.ledger, floor.settled, floor.closing,
         floor.openRecords > 0 || !floor.settled.isEmpty
       )
     }
     if hasWork {
-      var perFunction: [[Partition: Position]] = []
-      for own in frontiers {
-        var moved: [Partition: Position] = [:]
+      let moves = frontiers.map { own in
+        var moves = Committer.Moves()
         for (index, position) in frontier.enumerated() {
           let partition = setup.plan.partitions[index].partition
-          if let position { moved[partition] = max(position, own[partition] ?? position) }
+          guard let position, own[partition].map({ $0 < position }) ?? true else { continue }
+          moves.frontier[partition] = position
+          if let half = halfRead[index] { moves.halfRead.append(half) }
         }
-        perFunction.append(moved)
+        return moves
       }
       try committer.commit(
         Committer.Cut(
-          lanes: lanes.map { $0.cut() }, names: setup.projections.map(\.name), frontiers: perFunction,
+          lanes: lanes.map { $0.cut() }, names: setup.projections.map(\.name), moves: moves,
           settled: setup.projections.map { _ in settled }, ledger: ledger))
       try trim()
     }

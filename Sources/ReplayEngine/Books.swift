@@ -33,7 +33,8 @@ struct BlockFacts {
   let wanted: [UInt64]
   let compressedBytes: UInt64
   /// Where the segment stands behind this block, if a cut may be made there.
-  let stand: Position?
+  let stand: Stand?
+  let firstNumber: UInt64?
 
   /// `own`: for each function, the first mark it has not settled. Records between that and what the decoder was told
   /// to begin at repeat the segment before: they are duplicates, where that is allowed.
@@ -49,7 +50,12 @@ struct BlockFacts {
     wanted = block.wanted(functions: functions)
     compressedBytes = block.compressedBytes
     let mayStand = block.isProven && block.isRegular && block.nextMark > 0
-    stand = mayStand ? block.segment.position(mark: block.nextMark - 1).successor : nil
+    stand =
+      mayStand
+      ? Stand(
+        position: block.segment.position(mark: block.nextMark - 1).successor, prefixBytes: block.prefixBytes,
+        prefixDigest: block.prefixDigest) : nil
+    firstNumber = block.firstNumber
   }
 }
 

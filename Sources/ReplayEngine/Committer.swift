@@ -6,9 +6,16 @@ final class Committer {
   struct Cut: Sendable {
     let lanes: [[LaneCut]]
     let names: [String]
-    let frontiers: [[Partition: Position]]
+    /// One entry for each function.
+    let moves: [Moves]
     let settled: [[SettledSegment]]
     let ledger: Ledger
+  }
+
+  /// The partitions that moved for one function, and where they stand in the middle of a segment.
+  struct Moves: Sendable {
+    var frontier: [Partition: Position] = [:]
+    var halfRead: [HalfReadSegment] = []
   }
 
   private enum State {
@@ -116,9 +123,7 @@ final class Committer {
           desk.milliseconds += now() - begun
           desk.books += cut.ledger
           desk.settled += cut.settled.flatMap { $0 }
-          for (index, frontier) in cut.frontiers.enumerated() {
-            desk.frontiers[index].merge(frontier) { $1 }
-          }
+          for (index, moves) in cut.moves.enumerated() { desk.frontiers[index].merge(moves.frontier) { $1 } }
           let events = cut.names.indices.map { desk.books.total(of: $0).read }.max() ?? 0
           return .committed(commits: desk.epochs, events: events, rows: desk.rows)
         case .failure(let error):
@@ -149,7 +154,8 @@ final class Committer {
       functions.append(
         EpochCommit.Function(
           name: name, changes: changes.filter { $0.count > 0 || !$0.deletes.isEmpty },
-          frontier: cut.frontiers[index], settled: cut.settled[index], events: cut.ledger.total(of: index).read))
+          frontier: cut.moves[index].frontier, settled: cut.settled[index], halfRead: cut.moves[index].halfRead,
+          events: cut.ledger.total(of: index).read))
     }
     switch try store.commit(EpochCommit(functions: functions)) {
     case .committed(let rows): return rows

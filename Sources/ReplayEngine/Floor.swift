@@ -67,8 +67,8 @@ struct Floor {
   }
 
   /// A worker stands in the middle of its segment; answers the number of cuts before.
-  mutating func stand(_ task: ReadTask, at position: Position) -> UInt64 {
-    schedule.stand(task, at: position)
+  mutating func stand(_ task: ReadTask, at stand: Stand) -> UInt64 {
+    schedule.stand(task, at: stand)
     reading -= 1
     standing += 1
     return cuts

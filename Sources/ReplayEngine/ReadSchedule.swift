@@ -27,7 +27,11 @@ struct ReadSchedule {
     /// Segments that are read, with what was found, until those before them are read too.
     var finished: [Int: SegmentSummary] = [:]
     /// Where the segment `done` stands, when its reader stopped in the middle.
-    var partial: Position?
+    var partial: Stand?
+    /// The segment whose beginning was examined while it is read.
+    var begun: Int?
+    /// Behind the last gap in what is read: only from here on an overlap's events are known to be doubled.
+    var denseFrom: WideNumber?
     /// The next position after all that is read and examined.
     var end: Position?
     /// Segments from this one on are not read in this attempt.
@@ -76,9 +80,24 @@ struct ReadSchedule {
     return task.segment == state.done && state.next == task.segment + 1
   }
 
-  /// The reader of `task` stands at `position`.
-  mutating func stand(_ task: ReadTask, at position: Position) {
-    partitions[task.partition].partial = position
+  /// Examines that the segment begins where the one before it ended, once; only where `mayStop` is true.
+  mutating func begin(_ task: ReadTask, firstNumber: UInt64?, by rule: any ChainRule) throws {
+    guard partitions[task.partition].begun != task.segment else { return }
+    let state = partitions[task.partition]
+    let segment = state.segments[task.segment]
+    do {
+      try rule.begin(segment, firstNumber: firstNumber, previousEnd: state.end)
+      try state.checkOverlap(segment, firstNumber: firstNumber)
+    } catch var error as ReplayError {
+      if task.segment > 0 { error.details.append("the segment before it: \(state.segments[task.segment - 1].name)") }
+      throw error.at(segment, ordinal: 0)
+    }
+    partitions[task.partition].begun = task.segment
+  }
+
+  /// The reader of `task` stands in the middle of its segment.
+  mutating func stand(_ task: ReadTask, at stand: Stand) {
+    partitions[task.partition].partial = stand
   }
 
   /// The segment was read to its end, or to its bound. Returns the segments that are now read in unbroken order, for
@@ -100,13 +119,17 @@ struct ReadSchedule {
       let segment = partitions[partition].segments[index]
       partitions[partition].finished[index] = nil
       if let bound = bounds[partition], bound.segment == index {
+        if summary.inversions > 0, bound.ordinal > 0 { throw BoundMoved(to: bound.start) }
         partitions[partition].reachedBound = true
-        partitions[partition].partial = bound.position(in: segment, summary)
+        partitions[partition].partial = bound.position(in: segment, summary).map {
+          Stand(position: $0, prefixBytes: summary.prefixBytes, prefixDigest: summary.prefixDigest)
+        }
         partitions[partition].limit = index
         return (findings, settled)
       }
       do {
         findings += try rule.examine(segment, summary, previousEnd: partitions[partition].end)
+        try partitions[partition].checkOverlap(segment, firstNumber: summary.firstNumber)
       } catch var error as ReplayError where error.place == nil {
         if index > 0 {
           error.details.append("the segment before it: \(partitions[partition].segments[index - 1].name)")
@@ -114,6 +137,7 @@ struct ReadSchedule {
         throw error.at(segment, ordinal: 0)
       }
       let end = segment.end(summary, after: partitions[partition].end)
+      partitions[partition].noteGap(segment, summary, end: end)
       partitions[partition].end = end
       partitions[partition].done = index + 1
       settled.append(
@@ -125,7 +149,62 @@ struct ReadSchedule {
   }
 
   /// Per partition, the next position to read if the run stopped here. Nil: nothing was read of it, ever.
-  var frontier: [Position?] { partitions.map { $0.partial ?? $0.end } }
+  var frontier: [Position?] { partitions.map { $0.partial?.position ?? $0.end } }
+
+  /// Per partition, the segment that is read in part, if there is one.
+  var halfRead: [HalfReadSegment?] {
+    partitions.map { state in
+      guard let stand = state.partial, state.segments.indices.contains(state.done) else { return nil }
+      let segment = state.segments[state.done]
+      return HalfReadSegment(
+        partition: segment.partition, entry: segment.entry, prefixBytes: stand.prefixBytes,
+        prefixDigest: stand.prefixDigest)
+    }
+  }
+}
+
+/// Where a reader stands in the middle of a segment.
+struct Stand: Equatable {
+  let position: Position
+  /// As in `RecordBlock`.
+  let prefixBytes: UInt64
+  let prefixDigest: UInt64
+}
+
+/// The bound cannot stand where it was put, because the numbers before it go back: the attempt is made again with this one.
+struct BoundMoved: Error {
+  let to: ReadBound
+}
+
+extension ReadSchedule.PartitionState {
+  /// Throws where a segment begins before a gap in what was read: its events may be doubled or not, nothing tells.
+  func checkOverlap(_ segment: Segment, firstNumber: UInt64?) throws {
+    guard let denseFrom, let start = start(of: segment, firstNumber), start < denseFrom else { return }
+    throw ReplayError(
+      .data, "the segment overlaps numbers that were left out before: \(segment.name)",
+      details: [
+        "it begins at \(start), and behind that, before \(denseFrom), numbers are missing in the segments before it",
+        "which of its events are doubled and which are new cannot be told",
+      ], next: "replay from an archive without the overlap")
+  }
+
+  mutating func noteGap(_ segment: Segment, _ summary: SegmentSummary, end: Position?) {
+    let after = end.map { $0.index == 0 ? $0.number : $0.number.advanced(by: 1) }
+    if summary.missingNumbers > 0 { denseFrom = after }
+    guard let start = start(of: segment, summary.firstNumber), let before = self.end, summary.records > 0 else {
+      return
+    }
+    let expected = before.index == 0 ? before.number : before.number.advanced(by: 1)
+    if start > expected { denseFrom = summary.missingNumbers > 0 ? after : start }
+  }
+
+  private func start(of segment: Segment, _ firstNumber: UInt64?) -> WideNumber? {
+    switch segment.numbering {
+    case .counted(let start): start
+    case .explicit: firstNumber.map { WideNumber(low: $0) }
+    case .place: nil
+    }
+  }
 }
 
 /// Where a bounded attempt stops: just before the record that could not be applied.
@@ -133,6 +212,9 @@ struct ReadBound: Equatable, Comparable {
   let partition: Int
   let segment: Int
   let ordinal: UInt64
+
+  /// Just before the segment's first record.
+  var start: ReadBound { ReadBound(partition: partition, segment: segment, ordinal: 0) }
 
   /// By place in the partition.
   static func < (a: ReadBound, b: ReadBound) -> Bool {

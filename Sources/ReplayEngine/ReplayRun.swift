@@ -43,6 +43,10 @@ public struct ReplayRun {
         report.outcome =
           !finished ? .stopped : report.records == 0 && report.segmentsRead == 0 ? .alreadyDone : .finished
         return report
+      } catch let moved as BoundMoved {
+        try committer.settle()
+        settledEnds.add(committer.durableSettled)
+        bounds[moved.to.partition] = moved.to
       } catch let error as ReplayError {
         try? committer.settle()
         if let failure = committer.failure { throw failure }
@@ -70,8 +74,8 @@ public struct ReplayRun {
     }
     let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
     return Attempt(
-      setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers, isFresh: isFresh,
-      bounds: bounds)
+      setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers,
+      halfRead: Set(checkpoints.flatMap(\.halfRead).map(\.entry.name)), isFresh: isFresh, bounds: bounds)
   }
 
   private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {

@@ -13,7 +13,7 @@ struct CheckpointRows {
     }
     return Checkpoint(
       frontier: Dictionary(try positions(), uniquingKeysWith: { _, last in last }), phase: stored.phase,
-      settled: try settled(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
+      settled: try settled(), halfRead: try halfRead(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
   }
 
   /// The next position of each partition.
@@ -41,6 +41,20 @@ struct CheckpointRows {
     }
   }
 
+  private func halfRead() throws -> [HalfReadSegment] {
+    let table = "_replay_half_read"
+    let sql = """
+      SELECT log, side, partition, name, size, version, prefix, digest FROM \(table)
+      WHERE \(CheckpointKey.condition) ORDER BY log, side, partition
+      """
+    return try connection.query(sql, key.values) { row in
+      let entry = SegmentEntry(name: row.text(3), size: UInt64(bitPattern: row.integer(4)), version: row.text(5))
+      return HalfReadSegment(
+        partition: try partition(row, table), entry: entry, prefixBytes: UInt64(bitPattern: row.integer(6)),
+        prefixDigest: try Hex.word(row.text(7), in: table))
+    }
+  }
+
   private func partition(_ row: Statement, _ table: String) throws -> Partition {
     guard let side = Side(rawValue: row.text(1)) else { throw unreadable(table, "no such side: \(row.text(1))") }
     return Partition(log: row.text(0), side: side, id: row.blob(2))
@@ -62,6 +76,17 @@ struct CheckpointRows {
       try connection.run(
         "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?)",
         key.values + place(partition) + [.text(next.stored)])
+      try connection.run(
+        "DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ?",
+        key.values + place(partition))
+    }
+    for segment in change.halfRead {
+      try connection.run(
+        "INSERT OR REPLACE INTO _replay_half_read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.values + place(segment.partition) + [
+          .text(segment.entry.name), .integer(Int64(bitPattern: segment.entry.size)), .text(segment.entry.version),
+          .integer(Int64(bitPattern: segment.prefixBytes)), .text(Hex.text(segment.prefixDigest)),
+        ])
     }
     for segment in change.settled {
       try connection.run(
@@ -85,6 +110,7 @@ struct CheckpointRows {
   /// Forgets all of it; the function's own row, and so its fence, stays.
   func forget() throws {
     try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
   }
 }

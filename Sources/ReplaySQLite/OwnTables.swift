@@ -31,6 +31,14 @@ enum OwnTables {
       PRIMARY KEY (function, first, last, log, side, partition, name)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_half_read (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
+      size INTEGER NOT NULL, version TEXT NOT NULL, prefix INTEGER NOT NULL /* bytes */, digest TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
   ]
 
   /// Makes them where they are missing; refuses a store that a newer replay wrote.

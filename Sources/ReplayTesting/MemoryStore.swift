@@ -161,6 +161,8 @@ extension MemoryState {
     guard var checkpoint = functions[change.name]?.checkpoint else { return 0 }
     checkpoint.frontier.merge(change.frontier) { _, new in new }
     checkpoint.settled += change.settled
+    checkpoint.halfRead.removeAll { change.frontier[$0.partition] != nil }
+    checkpoint.halfRead += change.halfRead
     checkpoint.events += change.events
     checkpoint.epochs += 1
     functions[change.name]?.checkpoint = checkpoint

@@ -91,7 +91,7 @@ import Testing
     let frontier = row.frontier.map { [partition: $0] } ?? [:]
     let verify = {
       try ArchiveContinuity.verify(
-        plan: made, settled: settled, frontier: frontier, digest: { _ in 7 }, allowLate: row.allowLate)
+        plan: made, settled: settled, frontier: frontier, digest: { _, _ in 7 }, allowLate: row.allowLate)
     }
     if let text = row.error {
       let error = failure { _ = try verify() }
@@ -113,7 +113,7 @@ import Testing
     let gone = Partition(log: "o", id: "1")
     let error = failure {
       try ArchiveContinuity.verify(
-        plan: try plan(["o-0-0"]), settled: [], frontier: [gone: Position(5)], digest: { _ in 0 }, allowLate: false)
+        plan: try plan(["o-0-0"]), settled: [], frontier: [gone: Position(5)], digest: { _, _ in 0 }, allowLate: false)
     }
     #expect(error?.summary.contains("o/1") ?? false)
   }
@@ -124,6 +124,43 @@ import Testing
       partition: Partition(log: "o", id: "0"), entry: entry, digest: 1, records: 1, end: Position(1))
     try ArchiveContinuity.verify(
       plan: try plan(["o-0-0"]), settled: [settled], frontier: [:],
-      digest: { _ in throw ReplayError(.unexpected, "read") }, allowLate: false)
+      digest: { _, _ in throw ReplayError(.unexpected, "read") }, allowLate: false)
+  }
+
+  /// A segment that was half read: what it is now, and what becomes of it. Its first 6 bytes had the digest 7.
+  @Test(arguments: [
+    ("the same", "o-0-100", 10, "1", 6, UInt64(7), nil as String?, false),
+    ("longer, same beginning", "o-0-100", 20, "2", 6, 7, nil, false),
+    ("another beginning", "o-0-100", 10, "2", 6, 8, "digest of the first 6 bytes", false),
+    ("shorter than what was settled", "o-0-100", 5, "2", 6, 7, "at least 6 bytes", false),
+    ("gone", "o-0-110", 10, "1", 6, 7, "no longer in the archive", false),
+    ("changed, and nothing of it was proven", "o-0-100", 10, "2", 0, 0, nil, true),
+  ]) func halfRead(
+    _ what: String, name: String, size: UInt64, version: String, prefix: UInt64, digest: UInt64, error text: String?,
+    isUnproved: Bool
+  ) throws {
+    var made = try plan(["o-0-0", name])
+    let partition = made.partitions[0].partition
+    let now = SegmentEntry(name: name, size: size, version: version)
+    let old = made.partitions[0].segments[1]
+    made.partitions[0].segments[1] = Segment(
+      entry: now, partition: partition, numbering: old.numbering, firstNumber: old.firstNumber)
+    let first = made.partitions[0].segments[0].entry
+    let settled = SettledSegment(
+      partition: partition, entry: first, digest: 7, records: 100, end: Position(99, index: 1))
+    let known = HalfReadSegment(
+      partition: partition, entry: SegmentEntry(name: "o-0-100", size: 10, version: "1"), prefixBytes: prefix,
+      prefixDigest: 7)
+    let verify = {
+      try ArchiveContinuity.verify(
+        plan: made, settled: [settled], halfRead: [known], frontier: [partition: Position(150, index: 1)],
+        digest: { _, bytes in bytes == 6 ? digest : 0 }, allowLate: false)
+    }
+    if let text {
+      let error = failure { _ = try verify() }
+      #expect(error?.code == .data && error?.description.contains(text) == true, "\(what): \(error?.description ?? "")")
+    } else {
+      #expect(try verify().unproved.isEmpty == !isUnproved, "\(what)")
+    }
   }
 }

@@ -102,6 +102,9 @@ struct FaultTests {
   @Test func aRuleThatRefusesASegmentStopsBeforeIt() throws {
     struct RefusesSecond: ChainRule {
       let needsSequence = false
+      func begin(_ segment: Segment, firstNumber: UInt64?, previousEnd: Position?) throws {
+        if segment.name == "p0-500" { throw ReplayError(.data, "refused") }
+      }
       func examine(_ segment: Segment, _ summary: SegmentSummary, previousEnd: Position?) throws -> [ChainFinding] {
         if segment.name == "p0-500" { throw ReplayError(.data, "refused") }
         return []

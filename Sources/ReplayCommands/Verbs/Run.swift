@@ -55,8 +55,13 @@ struct Replaying {
     var late: [Segment] = []
     for checkpoint in checkpoints {
       let checked = try ArchiveContinuity.verify(
-        plan: plan, settled: checkpoint.settled, frontier: checkpoint.frontier, digest: archive.digest,
-        allowLate: command.chain.allowLate)
+        plan: plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
+        digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: command.chain.allowLate)
+      for segment in checked.unproved {
+        Console.shared.say(
+          "replay: warning: \(segment.name) has changed since it was half read; "
+            + "what was settled of it lies in no whole frame and is taken to be the same")
+      }
       plan = checked.plan
       late += checked.late
     }
