@@ -62,6 +62,19 @@ enum DirectoryFault {
     )
   }
 
+  static func twins(_ a: String, _ b: String) -> ReplayError {
+    ReplayError(
+      .data, "two file names in the archive differ only in Unicode's normal form: \(shown(a))",
+      details: [a, b].map { "\(shown($0)), bytes \($0.utf8.map { String($0, radix: 16) }.joined(separator: " "))" },
+      next: "rename one of them, or take the copy out of the archive")
+  }
+
+  static func doubled(_ name: String, as other: String) -> ReplayError {
+    ReplayError(
+      .usage, "one file is in the archive by two names: \(shown(name))", details: ["the other name: \(shown(other))"],
+      next: "list every file once, or leave --follow-symlinks out")
+  }
+
   static func doubled(_ name: String) -> ReplayError {
     ReplayError(.usage, "a file is listed twice: \(shown(name))", next: "list every file once in --files-from")
   }

@@ -27,7 +27,31 @@ public struct DirectorySource: SegmentSource {
 
   /// The complete listing with what was passed over. Throws `.missing`, `.permission`, and `.data` for a FIFO, a
   /// device, a socket, a name that is not UTF-8, or a link that leads back.
+  ///
+  /// Two names that differ only in Unicode's normal form are refused: Swift, and some file systems, hold them for one.
+  /// So are two names of one file, where links are followed or names are listed.
   public func scan() throws -> DirectoryListing {
+    let listing = try looked()
+    var names: [String: String] = [:]
+    for entry in listing.entries {
+      if let other = names.updateValue(entry.name, forKey: entry.name) { throw DirectoryFault.twins(other, entry.name) }
+    }
+    if followsLinks, listing.entries.count > 1 { try checkFiles(listing.entries) }
+    return listing
+  }
+
+  /// Throws where one file is in the archive by two names.
+  private func checkFiles(_ entries: [SegmentEntry]) throws {
+    var files: [[UInt64]: String] = [:]
+    for entry in entries {
+      guard let facts = try FileFacts.of(PathText.join(location.root, entry.name), follow: true) else { continue }
+      if let other = files.updateValue(entry.name, forKey: [facts.device, facts.inode]) {
+        throw DirectoryFault.doubled(entry.name, as: other)
+      }
+    }
+  }
+
+  private func looked() throws -> DirectoryListing {
     switch location {
     case .directory:
       return try walk { _ in true }

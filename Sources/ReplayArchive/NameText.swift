@@ -60,6 +60,7 @@ extension WideNumber {
       if carry != 0 { return nil }
     }
     self.init(high: words.0, middle: words.1, low: words.2)
+    guard isInRange else { return nil }
   }
 
   private static func tenfold(_ word: UInt64, _ carry: inout UInt64) -> UInt64 {

@@ -5,6 +5,8 @@ struct PatternMatch {
   let tokens: [NamePattern.Token]
   let bytes: [UInt8]
   private var values: [NamePattern.Field: Range<Int>] = [:]
+  /// Tokens and places that were tried in vain: without them a pattern of many fields takes exponential time.
+  private var failed: Set<Int> = []
 
   init(tokens: [NamePattern.Token], bytes: [UInt8]) {
     self.tokens = tokens
@@ -14,13 +16,16 @@ struct PatternMatch {
   /// True where the tokens from `index` on take exactly the bytes from `start` to the end.
   mutating func fits(token index: Int, at start: Int) -> Bool {
     guard index < tokens.count else { return start == bytes.count }
-    switch tokens[index] {
-    case .literal(let literal):
-      guard bytes[start...].starts(with: literal) else { return false }
-      return fits(token: index + 1, at: start + literal.count)
-    case .field(let field):
-      return fits(field, token: index, at: start)
-    }
+    let place = index * (bytes.count + 1) + start
+    if failed.contains(place) { return false }
+    let fits =
+      switch tokens[index] {
+      case .literal(let literal):
+        bytes[start...].starts(with: literal) && self.fits(token: index + 1, at: start + literal.count)
+      case .field(let field): self.fits(field, token: index, at: start)
+      }
+    if !fits { failed.insert(place) }
+    return fits
   }
 
   private mutating func fits(_ field: NamePattern.Field, token index: Int, at start: Int) -> Bool {

@@ -71,7 +71,9 @@ struct OpenedArchive {
       if count == 0 { break }
       bytes += buffer[..<count]
     }
-    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
+    return bytes.split(separator: 10).map { line in
+      String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self)
+    }.filter { !$0.isEmpty }
   }
 
   func chain(_ options: ChainOptions) -> ArchiveChain {

@@ -53,6 +53,7 @@ struct Root: ParsableCommand {
     do {
       var command = try Root.parseAsRoot(arguments)
       try command.run()
+      try Console.shared.checkOutput()
     } catch let error as ReplayError {
       Root.end(with: error)
     } catch let code as ExitCode {

@@ -20,6 +20,8 @@ enum Signals {
   static func install() {
     // A write to a pipe whose reader is gone is an error of that write, not the end of a run.
     _ = Glibc.signal(SIGPIPE, SIG_IGN)
+    // So is one beyond the size that the system allows a file.
+    _ = Glibc.signal(SIGXFSZ, SIG_IGN)
     for number in [SIGINT, SIGTERM] { _ = Glibc.signal(number) { Signals.take($0) } }
   }
 

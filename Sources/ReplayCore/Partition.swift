@@ -26,10 +26,22 @@ public struct Partition: Hashable, Sendable {
   public var name: String { String(decoding: id, as: UTF8.self) }
 }
 
+extension Partition {
+  /// By bytes: two names that Swift holds for equal (in different normal forms) are two logs.
+  public static func == (a: Partition, b: Partition) -> Bool {
+    a.id == b.id && a.side == b.side && a.log.utf8.elementsEqual(b.log.utf8)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in log.utf8 { hasher.combine(byte) }
+    hasher.combine(id)
+  }
+}
+
 extension Partition: Comparable {
   /// By log, then by id: shorter ids first, so that `2` comes before `10`.
   public static func < (a: Partition, b: Partition) -> Bool {
-    if a.log != b.log { return a.log < b.log }
+    if !a.log.utf8.elementsEqual(b.log.utf8) { return a.log.utf8.lexicographicallyPrecedes(b.log.utf8) }
     if a.side != b.side { return a.side == .archive }
     if a.id.count != b.id.count { return a.id.count < b.id.count }
     return a.id.lexicographicallyPrecedes(b.id)

@@ -16,7 +16,11 @@ public struct WideNumber: Hashable, Comparable, Sendable {
     return a.low < b.low
   }
 
-  /// The sum; traps on overflow of 192 bits, which no source reaches.
+  /// Numbers above 191 bits are nobody's: what is read from names, stores and arguments is held to this, so that a
+  /// successor always exists.
+  public var isInRange: Bool { high < 1 << 63 }
+
+  /// The sum; traps on overflow of 192 bits, which `isInRange` keeps away.
   public func advanced(by count: UInt64) -> WideNumber {
     let (low, carry) = low.addingReportingOverflow(count)
     guard carry else { return WideNumber(high: high, middle: middle, low: low) }
@@ -95,6 +99,7 @@ extension Position {
       words.append(word)
     }
     self.init(number: WideNumber(high: words[0], middle: words[1], low: words[2]), index: words[3])
+    guard number.isInRange, index < 1 << 63 else { return nil }
   }
 
   private static func hex16(_ word: UInt64) -> String {

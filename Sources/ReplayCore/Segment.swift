@@ -68,10 +68,10 @@ public struct Segment: Sendable {
     case .counted(let start):
       guard next > Position(number: start) else { return 0 }
       guard let distance = next.number.distance(from: start) else { return .max }
-      return next.index == 0 ? distance : distance + 1
+      return next.index == 0 || distance == .max ? distance : distance + 1
     case .explicit:
       guard next.number.high == 0, next.number.middle == 0 else { return .max }
-      return next.index == 0 ? next.number.low : next.number.low + 1
+      return next.index == 0 || next.number.low == .max ? next.number.low : next.number.low + 1
     case .place(let place):
       if next.number < place { return 0 }
       return next.number == place ? next.index : .max

@@ -1,16 +1,19 @@
 /// Exact readings of raw JSON text. Each answers nil where the text is not such a value; nothing is rounded.
 public enum ValueParsing {
-  /// A JSON integer (no fraction, no exponent) that fits 64 bits.
+  /// A whole JSON number that fits 64 bits, however it is written: `12`, `12.0`, `1.2e1`.
   @inlinable public static func integer(_ text: Text) -> Int64? {
     var offset = 0
     let negative = text.count > 0 && text[0] == UInt8(ascii: "-")
     if negative { offset = 1 }
-    guard text.count > offset, text.count - offset <= 19 else { return nil }
+    guard text.count > offset, text.count - offset <= 19 else { return exactInteger(text) }
+    if text[offset] == UInt8(ascii: "0") && text.count > offset + 1 && text[offset + 1] &- 48 >= 10 {
+      return exactInteger(text)
+    }
     if text[offset] == UInt8(ascii: "0") && text.count > offset + 1 { return nil }
     var magnitude: UInt64 = 0
     while offset < text.count {
       let digit = text[offset] &- 48
-      guard digit < 10 else { return nil }
+      guard digit < 10 else { return exactInteger(text) }
       magnitude = magnitude &* 10 &+ UInt64(digit)
       offset += 1
     }
@@ -19,7 +22,7 @@ public enum ValueParsing {
   }
 
   /// A JSON number as a decimal of `scale` digits; nil where it has more digits behind the point than `scale` (zeros
-  /// at the end do not count), has an exponent, or overflows 127 bits.
+  /// at the end do not count), or overflows 127 bits.
   @inlinable public static func decimal(_ text: Text, scale: Int) -> FixedDecimal? {
     var offset = 0
     let negative = text.count > 0 && text[0] == UInt8(ascii: "-")
@@ -36,13 +39,13 @@ public enum ValueParsing {
         continue
       }
       let digit = byte &- 48
-      guard digit < 10 else { return nil }
+      guard digit < 10 else { return exactDecimal(text, scale: scale) }
       if fraction >= scale {
-        guard digit == 0 else { return nil }
+        guard digit == 0 else { return exactDecimal(text, scale: scale) }
         continue
       }
       let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-      guard !overflow, product < Int128.max - 9 else { return nil }
+      guard !overflow, product < Int128.max - 9 else { return exactDecimal(text, scale: scale) }
       value = product + Int128(digit)
       if fraction >= 0 { fraction += 1 }
     }
@@ -88,6 +91,8 @@ public enum ValueParsing {
       minutesEast = east
     }
     let seconds = day.number * 86_400 + hour * 3600 + (minute - minutesEast) * 60 + second
+    // In UTC too the year must have four digits: nothing else can be written down.
+    guard seconds >= -62_167_219_200, seconds < 253_402_300_800 else { return nil }
     return Timestamp(microseconds: seconds * 1_000_000 + micros)
   }
 

@@ -52,10 +52,11 @@ final class Lane {
   private func fetch(_ batch: Batch, _ changes: Changes) throws {
     for rows in changes.keyed {
       var absent: [Text] = []
-      var asked: Set<String> = []
+      // Bytes: two texts that Swift holds for equal may be two keys.
+      var asked: Set<[UInt8]> = []
       for event in batch {
         guard let key = try? event.key, !rows.holds(key) else { continue }
-        if asked.insert(String(key)).inserted { absent.append(key) }
+        if asked.insert(Array(key.bytes)).inserted { absent.append(key) }
       }
       if !absent.isEmpty { try store.load(rows.schema, keys: absent, into: rows) }
     }

@@ -119,7 +119,9 @@ struct ReadSchedule {
       let segment = partitions[partition].segments[index]
       partitions[partition].finished[index] = nil
       if let bound = bounds[partition], bound.segment == index {
-        if summary.inversions > 0, bound.ordinal > 0 { throw BoundMoved(to: bound.start) }
+        // Numbers that were left out may still come behind the bound, where flags allow it.
+        let isOpen = summary.inversions > 0 || (summary.missingNumbers > 0 && rule.needsSequence)
+        if isOpen, bound.ordinal > 0 { throw BoundMoved(to: bound.start) }
         partitions[partition].reachedBound = true
         partitions[partition].partial = bound.position(in: segment, summary).map {
           Stand(position: $0, prefixBytes: summary.prefixBytes, prefixDigest: summary.prefixDigest)

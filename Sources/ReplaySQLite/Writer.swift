@@ -1,6 +1,14 @@
 import CSQLite
 import ReplayCore
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// What one run writes with: its connection and the fences it took.
 ///
 /// `@unchecked Sendable`: lies in a `Mutex` and is used under its lock only.
@@ -10,11 +18,29 @@ package final class Writer: @unchecked Sendable {
   private let owner: String
   private var range = KeyRange.all
   private var fences: [String: Int64] = [:]
+  /// Device and inode of the file that was opened.
+  private let file: [UInt64]
 
   init(path: String, options: SQLiteStore.Options, owner: String) throws {
     self.options = options
     self.owner = owner
     connection = try Connection.toWrite(path, options)
+    file = Writer.identity(of: path)
+  }
+
+  private static func identity(of path: String) -> [UInt64] {
+    var facts = stat()
+    guard stat(Connection.plain(path), &facts) == 0 else { return [] }
+    return [UInt64(truncatingIfNeeded: facts.st_dev), UInt64(facts.st_ino)]
+  }
+
+  /// Throws where the path no longer names the file that was opened: what is written there is nobody's.
+  private func checkFile() throws {
+    guard Writer.identity(of: connection.path) != file else { return }
+    throw ReplayError(
+      .unavailable, "the store was removed or replaced while it was written: \(connection.path)",
+      effect: "what this run has committed is in a file that has no name any more",
+      next: "put the store back from a copy, or replay from the start into a new one")
   }
 
   private var now: String { options.now().description }
@@ -39,7 +65,9 @@ package final class Writer: @unchecked Sendable {
         rows += try write(function)
         try CheckpointRows(connection: connection, key: key(function.name)).add(function, at: now)
       }
-      return try end() ? .committed(rows: rows) : .unknown
+      guard try end() else { return .unknown }
+      try checkFile()
+      return .committed(rows: rows)
     } catch {
       connection.rollback()
       throw error

@@ -12,22 +12,32 @@ func withText<Result>(_ string: String, _ body: (Text) throws -> Result) rethrow
 struct ValueTests {
   @Test(arguments: [
     ("0", 0), ("-0", 0), ("9223372036854775807", Int64.max), ("-9223372036854775808", Int64.min),
-    ("9007199254740993", 9_007_199_254_740_993),
+    ("9007199254740993", 9_007_199_254_740_993), ("1.0", 1), ("1e3", 1000), ("-12.50e1", -125), ("20e-1", 2),
+    ("0.0", 0),
+    ("0e9", 0), ("9.223372036854775807e18", Int64.max),
   ]) func integersAreExact(text: String, value: Int64) {
     #expect(withText(text) { ValueParsing.integer($0) } == value)
   }
 
-  @Test(arguments: ["", "-", "01", "1.0", "1e3", "9223372036854775808", "-9223372036854775809", "+1", " 1"])
+  @Test(arguments: [
+    "", "-", "01", "1.5", "1e-1", "1e", "1e+", "1.", "1e400000", "9223372036854775808", "-9223372036854775809", "+1",
+    " 1",
+    "1e19", "0x1", "1.0.0",
+  ])
   func whatIsNoIntegerIsNone(text: String) {
     #expect(withText(text) { ValueParsing.integer($0) } == nil)
   }
 
-  @Test(arguments: [("24.90", 2490), ("24.9", 2490), ("24", 2400), ("-0.05", -5), ("1.2300", 123), ("0", 0)])
+  @Test(arguments: [
+    ("24.90", 2490), ("24.9", 2490), ("24", 2400), ("-0.05", -5), ("1.2300", 123), ("0", 0), ("1e2", 10_000),
+    ("1.5E-1", 15), ("123.45e0", 12_345), ("0.012e1", 12),
+    ("1234e-2", 1234), ("-0.0", 0), ("0e-99", 0),
+  ])
   func decimalsAreExact(text: String, unscaled: Int) {
     #expect(withText(text) { ValueParsing.decimal($0, scale: 2) }?.unscaled == Int128(unscaled))
   }
 
-  @Test(arguments: ["1.234", "1.", ".5", "1e2", "01.00", "", "-", "1.2.3"])
+  @Test(arguments: ["1.234", "1.", ".5", "1e-3", "1e39", "01.00", "", "-", "1.2.3", "1e", "1.2e3.4"])
   func whatDoesNotFitADecimalIsNone(text: String) {
     #expect(withText(text) { ValueParsing.decimal($0, scale: 2) } == nil)
   }

@@ -50,7 +50,9 @@ struct ArchiveOptions: ParsableArguments {
     if (archive == nil) == (filesFrom == nil) {
       throw ValidationError("Give the archive with --archive or with --files-from.")
     }
-    if blockBytes < 1024 { throw ValidationError("--block-bytes must be at least 1024.") }
+    if !(1024...64 << 20).contains(blockBytes) {
+      throw ValidationError("--block-bytes must be from 1,024 to \(64 << 20).")
+    }
     if maxRecordBytes < 1 || maxRecordBytes > 128 << 20 {
       throw ValidationError("--max-record-bytes must be from 1 to \(128 << 20).")
     }

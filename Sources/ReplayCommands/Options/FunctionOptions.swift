@@ -33,6 +33,10 @@ struct StoreOptions: ParsableArguments {
   @Option(help: "How long to wait for a lock that another process holds, in seconds.")
   var lockTimeout = 10
 
+  func validate() throws {
+    if !(0...3_600).contains(lockTimeout) { throw ValidationError("--lock-timeout must be from 0 to 3,600 seconds.") }
+  }
+
   /// The SQLite file's path.
   static func path(_ store: String) throws -> String {
     if store.hasPrefix("sqlite:") { return String(store.dropFirst("sqlite:".count)) }
@@ -63,7 +67,9 @@ struct WorkOptions: ParsableArguments {
 
   func validate() throws {
     if let lanes, !(1...256).contains(lanes) { throw ValidationError("--lanes must be from 1 to 256.") }
-    if commitInterval <= 0 { throw ValidationError("--commit-interval must be above 0.") }
+    if !(0.001...86_400).contains(commitInterval) {
+      throw ValidationError("--commit-interval must be from 0.001 to 86,400 seconds.")
+    }
     if commitBytes < 1 || maxStateBytes < 1 || commitEvents == 0 { throw ValidationError("A limit must be above 0.") }
   }
 

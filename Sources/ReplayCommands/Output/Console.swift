@@ -20,6 +20,8 @@ final class Console: Sendable {
     var progress: ProgressStyle = .auto
     var colours = false
     var barIsShown = false
+    /// What the system said when data could not be written.
+    var outputFailure: Int32?
   }
 
   private let settings = Mutex(Settings())
@@ -75,6 +77,15 @@ final class Console: Sendable {
     if shown { put("\r\u{1b}[K", to: 2) }
   }
 
+  /// Throws where data was lost because standard output could not be written; a reader that went away is no failure.
+  func checkOutput() throws {
+    guard let failure = settings.withLock({ $0.outputFailure }) else { return }
+    throw ReplayError(
+      .cannotCreate, "cannot write to standard output: \(String(cString: strerror(failure)))",
+      effect: "what was committed is committed; what would have been said is lost",
+      next: "make space, or write elsewhere")
+  }
+
   func fail(_ error: ReplayError) {
     clearBar()
     let lines = error.description.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -95,7 +106,12 @@ final class Console: Sendable {
       var written = 0
       while written < bytes.count, let base = bytes.baseAddress {
         let count = write(descriptor, base + written, bytes.count - written)
-        if count <= 0 { return }
+        if count < 0, errno == EINTR { continue }
+        if count <= 0 {
+          let failure = errno
+          if descriptor == 1, failure != EPIPE { settings.withLock { $0.outputFailure = failure } }
+          return
+        }
         written += count
       }
     }

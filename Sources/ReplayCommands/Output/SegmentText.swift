@@ -22,7 +22,7 @@ extension Position {
     guard let first = parts.first, parts.count <= 2 else { return nil }
     var index: UInt64 = 0
     if parts.count == 2 {
-      guard let found = UInt64(parts[1]) else { return nil }
+      guard let found = UInt64(parts[1]), found < 1 << 63 else { return nil }
       index = found
     }
     if first.hasPrefix("0x") {
