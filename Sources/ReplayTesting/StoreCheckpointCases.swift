@@ -6,6 +6,8 @@ extension StoreConformance {
     Case(description: "a commit makes rows and positions visible together") { subject, _ in try together(subject) },
     Case(description: "reopening answers exactly what was committed") { subject, _ in try reopened(subject) },
     Case(description: "partitions with binary names and wide positions") { subject, _ in try partitions(subject) },
+    Case(description: "a half-read segment is known until its partition moves on") { subject, _ in try halfRead(subject)
+    },
     Case(description: "a commit of two functions is one commit") { subject, _ in try twoFunctions(subject) },
     Case(description: "a closed store writes nothing") { subject, _ in try closed(subject) },
   ]
@@ -72,7 +74,7 @@ extension StoreConformance {
     var frontier: [Partition: Position] = [:]
     for (place, id) in ids.enumerated() {
       let number = WideNumber(high: UInt64(place) << 50, middle: .max, low: UInt64(place))
-      frontier[Partition(log: "orders", id: id)] = Position(number: number, index: .max - UInt64(place))
+      frontier[Partition(log: "orders", id: id)] = Position(number: number, index: UInt64(Int64.max) - UInt64(place))
       frontier[Partition(log: "orders", side: .live, id: id)] = Position(UInt64(place))
       frontier[Partition(log: "", id: id)] = .zero
     }
@@ -83,6 +85,36 @@ extension StoreConformance {
     frontier[moved] = Position(4)
     try store.close()
     try expect(subject.checkpoint(ledger.function).frontier, is: frontier, "positions of many partitions")
+  }
+
+  static func halfRead(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let (first, second) = (Partition(log: "orders", id: "0"), Partition(log: "orders", id: "1"))
+    let half = { (partition: Partition, size: UInt64) in
+      HalfReadSegment(
+        partition: partition, entry: SegmentEntry(name: "\(partition)/7", size: size, version: "v"),
+        prefixBytes: size / 2,
+        prefixDigest: .max - size)
+    }
+    let steps: [(frontier: [Partition: Position], halfRead: [HalfReadSegment], known: [HalfReadSegment])] = [
+      (
+        [first: Position(1), second: Position(1)], [half(first, 10), half(second, 20)],
+        [half(first, 10), half(second, 20)]
+      ),
+      ([first: Position(2)], [half(first, 30)], [half(first, 30), half(second, 20)]),
+      ([second: Position(2)], [], [half(first, 30)]),
+    ]
+    for (number, step) in steps.enumerated() {
+      let store = try subject.run([ledger.function]).store
+      var change = epoch(ledger.function, [], at: step.frontier)
+      change.functions[0].halfRead = step.halfRead
+      try expect(try store.commit(change), is: .committed(rows: 0), "a commit without rows")
+      try store.close()
+      let known = try subject.checkpoint(ledger.function).halfRead.sorted { $0.partition < $1.partition }
+      try expect(known, is: step.known, "half-read segments after commit \(number + 1)")
+    }
+    try subject.run([ledger.function], refresh: true).store.close()
+    try expect(try subject.checkpoint(ledger.function).halfRead, is: [], "half-read segments after a refresh")
   }
 
   static func twoFunctions(_ subject: StoreUnderTest) throws {
