@@ -77,7 +77,9 @@ struct OpenedArchive {
   }
 
   func chain(_ options: ChainOptions) -> ArchiveChain {
-    ArchiveChain(plan: plan, layout: layout.layout, positions: options.positions, allow: options.allowed)
+    // Holes exist only where every number was filled: to allow them says that.
+    let positions = options.allowHoles && options.positions == .unstated ? .dense : options.positions
+    return ArchiveChain(plan: plan, layout: layout.layout, positions: positions, allow: options.allowed)
   }
 
   func decoder(

@@ -15,6 +15,14 @@ public struct ChainFinding: Sendable, Hashable {
     case empty
   }
 
+  /// True for what leaves events out or doubles them, or makes their order doubtful: it is asked for by a flag.
+  public var isSerious: Bool {
+    switch kind {
+    case .hole, .overlap, .duplicate, .inversion: true
+    case .skip, .empty: false
+    }
+  }
+
   public let kind: Kind
   public let partition: Partition
   /// The segment's name.

@@ -4,6 +4,20 @@ public enum FieldSource: Hashable, Sendable {
   case payload(JSONPath)
 }
 
+extension FieldSource {
+  /// The field as a user names it.
+  public var name: String {
+    switch self {
+    case .key: "key"
+    case .type: "type"
+    case .time: "time"
+    case .id: "id"
+    case .headers: "headers"
+    case .payload(let path): path.description
+    }
+  }
+}
+
 /// A text field of the events; `event[field]` is its unescaped UTF-8.
 @frozen public struct TextField: Hashable, Sendable {
   @usableFromInline let index: Int

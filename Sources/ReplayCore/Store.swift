@@ -4,17 +4,26 @@ public struct FunctionIdentity: Sendable, Hashable {
   public let version: Int
   public let tables: [TableSchema]
   public let views: [View]
+  /// Where its fields are read from in this archive; empty where nobody says. A store refuses another one: rows of two
+  /// readings do not belong together.
+  public let reading: String
 
   public struct View: Sendable, Hashable {
     public let name: String
     public let select: String
   }
 
-  public init(_ projection: any Projection) {
+  public init(_ projection: any Projection, anatomy: Anatomy? = nil) {
     name = projection.name
     version = projection.version
     tables = projection.tables.map(\.schema)
     views = projection.views.map { View(name: $0.name, select: $0.select) }
+    reading = anatomy.map { FunctionIdentity.reading(projection, $0) } ?? ""
+  }
+
+  private static func reading(_ projection: any Projection, _ anatomy: Anatomy) -> String {
+    let key = projection.isMergeOnly ? [] : ["key: \(anatomy.key)"]
+    return (key + projection.reads.fields.map { "\($0.name): \(anatomy.absolute($0))" }).joined(separator: ", ")
   }
 
   /// One line that changes when the version or a table's shape does.
@@ -76,6 +85,8 @@ public struct Checkpoint: Sendable {
   public var settled: [SettledSegment]
   /// At most one a partition.
   public var halfRead: [HalfReadSegment]
+  /// What flags let through in all runs.
+  public var findings: [ChainFinding] = []
   /// Events settled so far, in all runs.
   public var events: UInt64
   public var epochs: UInt64
@@ -106,6 +117,8 @@ public struct EpochCommit: Sendable {
     public var settled: [SettledSegment]
     /// Where partitions that moved stand in the middle of a segment; what was known of them before is forgotten.
     public var halfRead: [HalfReadSegment]
+    /// What a flag let through in this epoch, to be kept.
+    public var findings: [ChainFinding] = []
     /// Events settled in this epoch.
     public var events: UInt64
 

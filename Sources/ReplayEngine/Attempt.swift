@@ -213,9 +213,10 @@ final class Attempt: @unchecked Sendable {
   /// Takes every lane's changes at one frontier and hands them to the committer. True where it was the last cut.
   private func cut() throws -> Bool {
     try router?.drain()
-    let (frontier, halfRead, ledger, settled, closing, hasWork) = floor.quietly { floor in
+    let (frontier, halfRead, findings, ledger, settled, closing, hasWork) = floor.quietly { floor in
       (
-        floor.schedule.frontier, floor.schedule.halfRead, floor.ledger, floor.settled, floor.closing,
+        floor.schedule.frontier, floor.schedule.halfRead, floor.openFindings, floor.ledger, floor.settled,
+        floor.closing,
         floor.openRecords > 0 || !floor.settled.isEmpty
       )
     }
@@ -233,7 +234,7 @@ final class Attempt: @unchecked Sendable {
       try committer.commit(
         Committer.Cut(
           lanes: lanes.map { $0.cut() }, names: setup.projections.map(\.name), moves: moves,
-          settled: setup.projections.map { _ in settled }, ledger: ledger))
+          settled: setup.projections.map { _ in settled }, findings: findings, ledger: ledger))
       try trim()
     }
     if closing { return true }

@@ -9,6 +9,8 @@ final class Committer {
     /// One entry for each function.
     let moves: [Moves]
     let settled: [[SettledSegment]]
+    /// What flags let through.
+    let findings: [ChainFinding]
     let ledger: Ledger
   }
 
@@ -151,11 +153,12 @@ final class Committer {
         changes.append(first.sorted())
       }
       for lane in lanes { changes += lane.keyed }
-      functions.append(
-        EpochCommit.Function(
-          name: name, changes: changes.filter { $0.count > 0 || !$0.deletes.isEmpty },
-          frontier: cut.moves[index].frontier, settled: cut.settled[index], halfRead: cut.moves[index].halfRead,
-          events: cut.ledger.total(of: index).read))
+      var function = EpochCommit.Function(
+        name: name, changes: changes.filter { $0.count > 0 || !$0.deletes.isEmpty },
+        frontier: cut.moves[index].frontier, settled: cut.settled[index], halfRead: cut.moves[index].halfRead,
+        events: cut.ledger.total(of: index).read)
+      function.findings = cut.findings
+      functions.append(function)
     }
     switch try store.commit(EpochCommit(functions: functions)) {
     case .committed(let rows): return rows

@@ -22,6 +22,7 @@ struct Floor {
   var ledger: Ledger
   var settled: [SettledSegment] = []
   var openRecords: UInt64 = 0
+  var openFindings: [ChainFinding] = []
   /// What each lane holds, where workers apply what they read.
   var loads: [LaneLoad]
 
@@ -59,6 +60,7 @@ struct Floor {
     schedule.finish(task, summary)
     let examined = try schedule.examine(task.partition, by: rule)
     findings += examined.findings
+    openFindings += examined.findings.filter(\.isSerious)
     settled += examined.settled
     if schedule.partitions[task.partition].reachedBound {
       barrier = true
@@ -82,6 +84,7 @@ struct Floor {
     ledger = Ledger(functions: functions, partitions: schedule.partitions.count)
     settled = []
     openRecords = 0
+    openFindings = []
     barrier = false
   }
 }

@@ -152,17 +152,3 @@ final class LaneCut: @unchecked Sendable {
     self.keyed = keyed
   }
 }
-
-extension FieldSource {
-  /// The field as a user names it.
-  var name: String {
-    switch self {
-    case .key: "key"
-    case .type: "type"
-    case .time: "time"
-    case .id: "id"
-    case .headers: "headers"
-    case .payload(let path): path.description
-    }
-  }
-}

@@ -30,6 +30,8 @@ struct ReadSchedule {
     var partial: Stand?
     /// The segment whose beginning was examined while it is read.
     var begun: Int?
+    /// The first number of the partition's first segment, once that was examined in this attempt.
+    var beginning: WideNumber?
     /// Behind the last gap in what is read: only from here on an overlap's events are known to be doubled.
     var denseFrom: WideNumber?
     /// The next position after all that is read and examined.
@@ -138,6 +140,9 @@ struct ReadSchedule {
         }
         throw error.at(segment, ordinal: 0)
       }
+      if partitions[partition].end == nil {
+        partitions[partition].beginning = partitions[partition].start(of: segment, summary.firstNumber)
+      }
       let end = segment.end(summary, after: partitions[partition].end)
       partitions[partition].noteGap(segment, summary, end: end)
       partitions[partition].end = end
@@ -200,7 +205,7 @@ extension ReadSchedule.PartitionState {
     if start > expected { denseFrom = summary.missingNumbers > 0 ? after : start }
   }
 
-  private func start(of segment: Segment, _ firstNumber: UInt64?) -> WideNumber? {
+  func start(of segment: Segment, _ firstNumber: UInt64?) -> WideNumber? {
     switch segment.numbering {
     case .counted(let start): start
     case .explicit: firstNumber.map { WideNumber(low: $0) }

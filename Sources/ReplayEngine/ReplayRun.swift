@@ -97,7 +97,17 @@ public struct ReplayRun {
         })
     }
     report.frontier = setup.plan.partitions.map { partition in
-      (partition.partition, durable.frontiers.compactMap { $0[partition.partition] }.min())
+      let next = durable.frontiers.compactMap { $0[partition.partition] }.min()
+      return (partition.partition, next, next.map(partition.text(through:)) ?? "nothing yet")
+    }
+    report.lateBeginnings = attempt.floor.quietly { floor in
+      floor.schedule.partitions.enumerated().compactMap { index, state in
+        // Where names say it, it was said before the run.
+        guard let number = state.beginning, number > WideNumber(low: 0),
+          case .explicit? = state.segments.first?.numbering
+        else { return nil }
+        return (setup.plan.partitions[index].partition, number)
+      }
     }
     report.rows = durable.rows
     report.epochs = durable.epochs
@@ -114,15 +124,27 @@ public struct ReplayRun {
     let events = (0..<setup.projections.count).map { durable.books.total(of: $0).read }.max() ?? 0
     let before = checkpoints.map(\.events).max() ?? 0
     if let bound = setup.plan.bound(for: error) {
-      let partition = setup.plan.partitions[bound.partition].partition
-      let reached = durable.frontiers.compactMap { $0[partition] }.min()
+      let plan = setup.plan.partitions[bound.partition]
+      let reached = durable.frontiers.compactMap { $0[plan.partition] }.min()
       let extent =
-        reached.map { "partition \(partition) up to position \($0)" } ?? "nothing of partition \(partition)"
+        reached.map { "partition \(plan.partition) through \(plan.text(through: $0))" }
+        ?? "nothing of partition \(plan.partition)"
       error.effect = "\(events) events of this run are committed, \(extent); \(before) were before"
     } else {
       error.effect = "\(events) events of this run are committed whole, \(before) were before; nothing else was written"
     }
     return error
+  }
+}
+
+extension PartitionPlan {
+  /// The last thing before the next position, as a person names it: `position 99`, `record 4 of a.json`.
+  public func text(through next: Position) -> String {
+    if case .place = segments.first?.numbering {
+      let segment = segments.first { $0.numbering == .place(next.number) }
+      return "record \(next.index) of \(segment?.name ?? "file \(next.number)")"
+    }
+    return next.index == 0 ? "what is before position \(next.number)" : "position \(next.number)"
   }
 }
 

@@ -66,14 +66,18 @@ public struct RunReport: Sendable {
 
   public var outcome: RunOutcome = .finished
   public var functions: [Function] = []
-  public var frontier: [(partition: Partition, next: Position?)] = []
+  public var frontier: [(partition: Partition, next: Position?, text: String)] = []
+  /// Partitions whose own numbers begin above 0, as far as this run saw their beginnings.
+  public var lateBeginnings: [(partition: Partition, number: WideNumber)] = []
   public var segmentsRead = 0
   public var segmentsSettledBefore = 0
   public var compressedBytes: UInt64 = 0
   public var decompressedBytes: UInt64 = 0
   public var frames = 0
   public var framesWithoutChecksum = 0
+  /// Records decoded, and those of them that every function had settled before.
   public var records: UInt64 = 0
+  public var recordsSettledBefore: UInt64 { records - min(records, functions.map(\.total.read).max() ?? 0) }
   public var rows: UInt64 = 0
   public var epochs: UInt64 = 0
   public var findings: [ChainFinding] = []

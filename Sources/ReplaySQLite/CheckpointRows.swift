@@ -11,9 +11,11 @@ struct CheckpointRows {
       let sql = "SELECT EXISTS (SELECT 1 FROM \(TableSQL.quoted(table.name)))"
       isFresh = try connection.query(sql) { $0.integer(0) } == [0]
     }
-    return Checkpoint(
+    var checkpoint = Checkpoint(
       frontier: Dictionary(try positions(), uniquingKeysWith: { _, last in last }), phase: stored.phase,
       settled: try settled(), halfRead: try halfRead(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
+    checkpoint.findings = try findings()
+    return checkpoint
   }
 
   /// The next position of each partition.
@@ -27,7 +29,7 @@ struct CheckpointRows {
     }
   }
 
-  private func settled() throws -> [SettledSegment] {
+  func settled() throws -> [SettledSegment] {
     let sql = """
       SELECT log, side, partition, name, size, version, digest, records, "end" FROM _replay_segments
       WHERE \(CheckpointKey.condition) ORDER BY log, side, partition, "end", name
@@ -41,7 +43,23 @@ struct CheckpointRows {
     }
   }
 
-  private func halfRead() throws -> [HalfReadSegment] {
+  func findings() throws -> [ChainFinding] {
+    let table = "_replay_findings"
+    let sql = """
+      SELECT log, side, partition, segment, kind, count, detail FROM \(table)
+      WHERE \(CheckpointKey.condition) ORDER BY log, side, partition, segment, kind
+      """
+    return try connection.query(sql, key.values) { row in
+      guard let kind = ChainFinding.Kind(rawValue: row.text(4)) else {
+        throw unreadable(table, "no such finding: \(row.text(4))")
+      }
+      return ChainFinding(
+        kind: kind, partition: try partition(row, table), segment: row.text(3),
+        count: UInt64(bitPattern: row.integer(5)), detail: row.text(6))
+    }
+  }
+
+  func halfRead() throws -> [HalfReadSegment] {
     let table = "_replay_half_read"
     let sql = """
       SELECT log, side, partition, name, size, version, prefix, digest FROM \(table)
@@ -65,11 +83,6 @@ struct CheckpointRows {
     return position
   }
 
-  func countSettled() throws -> Int {
-    let sql = "SELECT count(*) FROM _replay_segments WHERE \(CheckpointKey.condition)"
-    return Int(try connection.query(sql, key.values) { $0.integer(0) }.first ?? 0)
-  }
-
   /// Writes what one commit adds. Inside the commit's transaction.
   func add(_ change: EpochCommit.Function, at time: String) throws {
     for (partition, next) in change.frontier {
@@ -79,6 +92,14 @@ struct CheckpointRows {
       try connection.run(
         "DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ?",
         key.values + place(partition))
+    }
+    for finding in change.findings {
+      try connection.run(
+        "INSERT OR REPLACE INTO _replay_findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.values + place(finding.partition) + [
+          .text(finding.segment), .text(finding.kind.rawValue), .integer(Int64(bitPattern: finding.count)),
+          .text(finding.detail),
+        ])
     }
     for segment in change.halfRead {
       try connection.run(
@@ -110,6 +131,7 @@ struct CheckpointRows {
   /// Forgets all of it; the function's own row, and so its fence, stays.
   func forget() throws {
     try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_findings WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
   }

@@ -24,8 +24,13 @@ public struct FunctionStatus: Sendable {
   public let owner: String
   /// The next position of each partition, in the partitions' order.
   public let positions: [(partition: Partition, next: Position)]
-  public let settledSegments: Int
-  public let tables: [(name: String, rows: UInt64)]
+  /// The whole checkpoint, for a plan.
+  public let checkpoint: Checkpoint
+  /// Nil rows: the table is gone.
+  public let tables: [(name: String, rows: UInt64?)]
+  /// Where its fields were read from, and the command line of its last run.
+  public let reading: String
+  public let command: String
 }
 
 extension SQLiteStore {
@@ -57,17 +62,23 @@ extension SQLiteStore {
 
   private static func status(_ stored: StoredFunction, _ connection: Connection) throws -> FunctionStatus {
     let rows = CheckpointRows(connection: connection, key: stored.key)
-    let tables = try stored.tables.map { table in
+    let present = try connection.query("SELECT lower(name) FROM sqlite_schema WHERE type = 'table'") { $0.text(0) }
+    let tables = try stored.tables.map { table -> (name: String, rows: UInt64?) in
+      guard present.contains(table.lowercased()) else { return (table, nil) }
       let count = try connection.query("SELECT count(*) FROM \(TableSQL.quoted(table))") { $0.integer(0) }.first
-      return (name: table, rows: UInt64(count ?? 0))
+      return (table, UInt64(count ?? 0))
     }
+    var checkpoint = Checkpoint(
+      frontier: Dictionary(try rows.positions(), uniquingKeysWith: { $1 }), phase: stored.phase,
+      settled: try rows.settled(), halfRead: try rows.halfRead(), events: stored.events, epochs: stored.epochs)
+    checkpoint.findings = try rows.findings()
     let positions = try rows.positions().map { (partition: $0.0, next: $0.1) }
     let updatedAt = Array(stored.updatedAt.utf8).withUnsafeBytes { ValueParsing.timestamp(Text($0)) }
     return FunctionStatus(
       name: stored.key.function, range: stored.key.range, version: Int(stored.version), phase: stored.phase,
       events: stored.events, epochs: stored.epochs, updatedAt: updatedAt, owner: stored.owner,
-      positions: positions.sorted { $0.partition < $1.partition }, settledSegments: try rows.countSettled(),
-      tables: tables)
+      positions: positions.sorted { $0.partition < $1.partition }, checkpoint: checkpoint,
+      tables: tables, reading: stored.reading, command: stored.command)
   }
 }
 

@@ -6,6 +6,8 @@ struct Opening {
   let range: KeyRange
   let refresh: Bool
   let owner: String
+  /// The command line of this run.
+  let command: String
   /// The time, as text.
   let now: String
 
@@ -52,14 +54,16 @@ struct Opening {
   private func takeFence(_ function: FunctionIdentity) throws {
     let restart = refresh ? ", events = 0, epochs = 0, phase = excluded.phase, updated_at = excluded.updated_at" : ""
     let sql = """
-      INSERT INTO _replay_functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0, 0, ?)
+      INSERT INTO _replay_functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0, 0, ?, ?, ?)
       ON CONFLICT DO UPDATE SET fence = fence + 1, owner = excluded.owner, format = excluded.format,
-        version = excluded.version, shape = excluded.shape, tables = excluded.tables, views = excluded.views\(restart)
+        version = excluded.version, shape = excluded.shape, reading = excluded.reading,
+        command = excluded.command, tables = excluded.tables, views = excluded.views\(restart)
       """
     let values: [Value] = [
       .integer(OwnTables.format), .integer(Int64(function.version)), .text(function.shape),
       .text(function.tables.map(\.name).joined(separator: ",")),
       .text(function.views.map(\.name).joined(separator: ",")), .text(owner), .text(Phase.archive.rawValue), .text(now),
+      .text(function.reading), .text(command),
     ]
     try connection.run(sql, key(function).values + values)
   }

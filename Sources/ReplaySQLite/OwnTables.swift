@@ -13,6 +13,7 @@ enum OwnTables {
       tables TEXT NOT NULL /* names, with commas */, views TEXT NOT NULL,
       fence INTEGER NOT NULL, owner TEXT NOT NULL, phase TEXT NOT NULL,
       events INTEGER NOT NULL, epochs INTEGER NOT NULL, updated_at TEXT NOT NULL,
+      reading TEXT NOT NULL, command TEXT NOT NULL,
       PRIMARY KEY (function, first, last)
     ) STRICT, WITHOUT ROWID
     """,
@@ -29,6 +30,14 @@ enum OwnTables {
       log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
       size INTEGER NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, records INTEGER NOT NULL, "end" TEXT NOT NULL,
       PRIMARY KEY (function, first, last, log, side, partition, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_findings (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, segment TEXT NOT NULL, kind TEXT NOT NULL,
+      count INTEGER NOT NULL, detail TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, segment, kind)
     ) STRICT, WITHOUT ROWID
     """,
     """

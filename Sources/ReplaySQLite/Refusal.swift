@@ -14,7 +14,10 @@ struct Refusal {
     let mine = stored.filter { $0.key.function == function.name }
     try checkRange(mine)
     if !refresh {
-      for row in mine { try checkSame(row) }
+      for row in mine {
+        try checkSame(row)
+        try checkReading(row)
+      }
     }
     let ours = Set(mine.flatMap(\.objects).map { $0.lowercased() })
     for name in function.objects {
@@ -57,6 +60,14 @@ struct Refusal {
         .config, "the store has other tables for the function \(function.name)",
         details: ["the store has  \(row.shape)", "this function has  \(function.shape)"], next: Refusal.escape)
     }
+  }
+
+  private func checkReading(_ row: StoredFunction) throws {
+    guard !row.reading.isEmpty, !function.reading.isEmpty, row.reading != function.reading else { return }
+    throw ReplayError(
+      .config, "the store was filled by another reading of the events for the function \(function.name)",
+      details: ["the store has  \(row.reading)", "this run has   \(function.reading)"],
+      next: "give --key, --type, --time, --id and --layout as before, or " + Refusal.escape)
   }
 
   private func taken(_ name: String, by whom: String) -> ReplayError {

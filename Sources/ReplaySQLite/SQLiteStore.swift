@@ -20,15 +20,18 @@ public final class SQLiteStore: Store {
     public var busyTimeoutMilliseconds: Int32
     /// Page cache of the writing connection.
     public var cacheBytes: Int
+    /// The command line of this run, for `status`.
+    public var command: String
     /// The time now, for `updated_at` and the owner's start.
     public var now: @Sendable () -> Timestamp
 
     public init(
-      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 64 << 20,
+      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 64 << 20, command: String = "",
       now: @escaping @Sendable () -> Timestamp = SQLiteStore.systemTime
     ) {
       self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
       self.cacheBytes = cacheBytes
+      self.command = command
       self.now = now
     }
   }

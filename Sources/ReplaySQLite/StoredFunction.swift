@@ -12,12 +12,15 @@ struct StoredFunction {
   let events: UInt64
   let epochs: UInt64
   let updatedAt: String
+  let reading: String
+  let command: String
 
   var objects: [String] { tables + views }
 
   static func all(on connection: Connection) throws -> [StoredFunction] {
     let sql = """
-      SELECT function, first, last, version, shape, tables, views, owner, phase, events, epochs, updated_at
+      SELECT function, first, last, version, shape, tables, views, owner, phase, events, epochs, updated_at, reading,
+        command
       FROM _replay_functions ORDER BY function, first
       """
     return try connection.query(sql) { row in
@@ -28,7 +31,7 @@ struct StoredFunction {
         key: CheckpointKey(function: row.text(0), range: range), version: row.integer(3), shape: row.text(4),
         tables: names(row.text(5)), views: names(row.text(6)), owner: row.text(7), phase: phase,
         events: UInt64(bitPattern: row.integer(9)), epochs: UInt64(bitPattern: row.integer(10)),
-        updatedAt: row.text(11))
+        updatedAt: row.text(11), reading: row.text(12), command: row.text(13))
     }
   }
 

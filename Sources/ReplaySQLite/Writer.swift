@@ -47,7 +47,8 @@ package final class Writer: @unchecked Sendable {
 
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
     self.range = range
-    let opening = Opening(connection: connection, range: range, refresh: refresh, owner: owner, now: now)
+    let opening = Opening(
+      connection: connection, range: range, refresh: refresh, owner: owner, command: options.command, now: now)
     let opened = try namingHolder { try connection.writing { try opening.run(functions) } }
     for (function, one) in zip(functions, opened) { fences[function.name] = one.fence }
     return opened.map(\.checkpoint)

@@ -25,6 +25,7 @@ struct MemoryState: Sendable {
     var fence = 0
     var owner = ""
     var checkpoint = Checkpoint()
+    var reading = ""
   }
 
   var functions: [String: Function] = [:]
@@ -127,6 +128,7 @@ extension MemoryState {
     }
     function.version = identity.version
     function.shape = identity.shape
+    function.reading = identity.reading
     function.tables = identity.tables.map(\.name)
     function.fence += 1
     function.owner = owner
@@ -138,6 +140,9 @@ extension MemoryState {
   private func check(_ stored: Function, _ identity: FunctionIdentity) throws {
     if stored.version != identity.version {
       throw refusal(identity, "version \(stored.version)", "version \(identity.version)")
+    }
+    if !stored.reading.isEmpty, !identity.reading.isEmpty, stored.reading != identity.reading {
+      throw refusal(identity, stored.reading, identity.reading)
     }
     if stored.shape != identity.shape { throw refusal(identity, stored.shape, identity.shape) }
   }
@@ -163,6 +168,12 @@ extension MemoryState {
     checkpoint.settled += change.settled
     checkpoint.halfRead.removeAll { change.frontier[$0.partition] != nil }
     checkpoint.halfRead += change.halfRead
+    checkpoint.findings.removeAll { known in
+      change.findings.contains {
+        $0.segment == known.segment && $0.kind == known.kind && $0.partition == known.partition
+      }
+    }
+    checkpoint.findings += change.findings
     checkpoint.events += change.events
     checkpoint.epochs += 1
     functions[change.name]?.checkpoint = checkpoint

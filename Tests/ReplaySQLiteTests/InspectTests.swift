@@ -57,7 +57,7 @@ import Testing
     #expect(daily.owner.hasSuffix("since 2026-01-31T12:00:00.000Z"), when)
     #expect(daily.positions.map(\.partition) == [partition("2"), partition("10")], when)
     #expect(daily.positions.map(\.next) == [Position(7), Position(5)], when)
-    #expect(daily.settledSegments == 1, when)
+    #expect(daily.checkpoint.settled.count == 1, when)
     #expect(daily.tables.map(\.name) == ["sums"] && daily.tables.map(\.rows) == [2], when)
     #expect(found[1].events == 0 && found[1].positions.isEmpty, when)
   }

@@ -15,8 +15,9 @@ extension JSONPath: ExpressibleByArgument {
 
 /// Which archive, and what it is.
 struct ArchiveOptions: ParsableArguments {
-  @Option(help: "The archive: a directory, a file, or a glob in quotes.")
-  var archive: String?
+  @Option(
+    name: .customLong("archive"), help: "The archive: a directory, a file, or a glob in quotes.", completion: .file())
+  var archives: [String] = []
   @Option(help: "Read the archive's file names from a file, one a line; - for standard input.")
   var filesFrom: String?
   @Option(
@@ -47,9 +48,11 @@ struct ArchiveOptions: ParsableArguments {
   var blockBytes = 256 << 10
 
   func validate() throws {
-    if (archive == nil) == (filesFrom == nil) {
+    if archives.count > 1 { throw ValidationError("--archive is given twice; for several places use --files-from.") }
+    if archive == nil, filesFrom == nil {
       throw ValidationError("Give the archive with --archive or with --files-from.")
     }
+    if archive != nil, filesFrom != nil { throw ValidationError("Give --archive or --files-from, not both.") }
     if !(1024...64 << 20).contains(blockBytes) {
       throw ValidationError("--block-bytes must be from 1,024 to \(64 << 20).")
     }
@@ -58,6 +61,8 @@ struct ArchiveOptions: ParsableArguments {
     }
     if !(10...31).contains(maxWindowLog) { throw ValidationError("--max-window-log must be from 10 to 31.") }
   }
+
+  var archive: String? { archives.first }
 
   var limits: DecodeLimits {
     var limits = DecodeLimits()
@@ -72,7 +77,7 @@ struct ArchiveOptions: ParsableArguments {
 struct ChainOptions: ParsableArguments {
   @Option(help: "dense: every number was filled, a missing one is a hole. sparse: compaction leaves numbers out.")
   var positions: ArchiveChain.Positions = .unstated
-  @Flag(help: "Go on where events are missing.")
+  @Flag(help: "Go on where events are missing (every number was filled: --positions dense).")
   var allowHoles = false
   @Flag(help: "Go on where a segment begins before the one before it ends; doubled events are dropped.")
   var allowOverlaps = false

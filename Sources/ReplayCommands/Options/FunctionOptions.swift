@@ -49,7 +49,9 @@ struct StoreOptions: ParsableArguments {
   func open() throws -> SQLiteStore {
     SQLiteStore(
       path: try StoreOptions.path(store),
-      options: SQLiteStore.Options(busyTimeoutMilliseconds: Int32(clamping: lockTimeout * 1000)))
+      options: SQLiteStore.Options(
+        busyTimeoutMilliseconds: Int32(clamping: lockTimeout * 1000),
+        command: CommandLine.arguments.map(Words.shellQuoted).joined(separator: " ")))
   }
 }
 

@@ -30,6 +30,13 @@ enum InputFile {
     return ReplayError(errno == EACCES ? .permission : .missing, "cannot read \(what): \(path)", details: [why])
   }
 
+  /// The path without links; nil where there is nothing.
+  static func real(_ path: String) -> String? {
+    guard let found = realpath(path, nil) else { return nil }
+    defer { free(found) }
+    return String(cString: found)
+  }
+
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   static var workingDirectory: String {

@@ -91,13 +91,7 @@ final class Console: Sendable {
     let lines = error.description.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     let first = settings.withLock { $0.colours } ? "\u{1b}[31m\(lines[0])\u{1b}[0m" : lines[0]
     put(([first] + lines.dropFirst()).joined(separator: "\n") + "\n", to: 2)
-    event(
-      "exit_error",
-      [
-        ("code", .number(error.code.rawValue)), ("message", .string(error.summary)),
-        ("details", .array(error.details.map { .string($0) })), ("effect", .optional(error.effect)),
-        ("next", .optional(error.next)),
-      ])
+    event("exit_error", error.json)
   }
 
   private func put(_ text: String, to descriptor: Int32) {
@@ -115,5 +109,14 @@ final class Console: Sendable {
         written += count
       }
     }
+  }
+}
+
+extension ReplayError {
+  var json: [(String, JSONText)] {
+    [
+      ("code", .number(code.rawValue)), ("message", .string(summary)),
+      ("details", .array(details.map { .string($0) })), ("effect", .optional(effect)), ("next", .optional(next)),
+    ]
   }
 }

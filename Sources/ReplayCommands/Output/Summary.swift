@@ -11,16 +11,17 @@ struct Summary {
 
   /// Events were left out, or their order is not proven, because a flag allows it.
   var isIncomplete: Bool {
-    let serious: Set<ChainFinding.Kind> = [.hole, .overlap, .duplicate, .inversion]
-    return !late.isEmpty || report.findings.contains { serious.contains($0.kind) }
+    !late.isEmpty || report.findings.contains(where: \.isSerious)
   }
 
   var lines: [String] {
     var lines: [String] = []
     let verb = report.outcome == .stopped ? "stopped after" : "done in"
     let seconds = Words.seconds(report.milliseconds)
+    let before = report.recordsSettledBefore
+    let again = before == 0 ? "" : " (\(Words.count(before)) of them settled before)"
     lines.append(
-      "\(verb) \(seconds): \(Words.plural(report.records, "event")) read, "
+      "\(verb) \(seconds): \(Words.plural(report.records, "event")) read\(again), "
         + "\(Words.rate(report.records, milliseconds: report.milliseconds)), "
         + "\(Words.bytes(report.compressedBytes)) in, \(Words.bytes(report.decompressedBytes)) decompressed")
     for function in report.functions {
@@ -34,29 +35,52 @@ struct Summary {
     lines.append(
       "store     \(store): \(Words.plural(report.rows, "row")) written in \(Words.plural(report.epochs, "commit")) "
         + "(\(Words.seconds(report.commitMilliseconds)))")
-    for (partition, next) in report.frontier {
-      lines.append("position  \(partition): \(next.map { "next \($0)" } ?? "nothing read yet")")
-    }
+    for reached in report.frontier { lines.append("position  \(reached.partition): through \(reached.text)") }
     if report.framesWithoutChecksum > 0 {
       lines.append(
         "warning   \(Words.plural(report.framesWithoutChecksum, "zstd frame")) without a checksum: "
           + "damage in them cannot be seen")
     }
-    for (kind, found) in Dictionary(grouping: report.findings, by: \.kind).sorted(by: {
-      $0.key.rawValue < $1.key.rawValue
-    }) {
-      lines.append("found     \(Words.count(found.count)) × \(kind.rawValue), for example: \(found[0].detail)")
+    lines += report.lateBeginnings.map {
+      "warning   the archive of \($0.partition) begins at position \($0.number), not at 0"
     }
+    lines += Summary.found(report.findings)
     if !late.isEmpty {
-      lines.append("found     \(Words.plural(late.count, "late file")) left out, for example: \(late[0].name)")
+      let names = late.prefix(5).map(\.name).joined(separator: ", ") + (late.count > 5 ? "…" : "")
+      lines.append("found     \(Words.plural(late.count, "late file")) left out: \(names)")
+    }
+    for function in report.functions where function.total.applied == 0 && function.total.read > 0 {
+      lines.append(
+        "warning   \(function.name) applied none of \(Words.plural(function.total.read, "event")): see with "
+          + "`replay cat --limit 1` whether --type, --time, --key and --layout say where its fields are")
     }
     return lines
   }
 
+  /// The first five findings of each kind, each with its segment.
+  static func found(_ findings: [ChainFinding]) -> [String] {
+    let kinds = Dictionary(grouping: findings, by: \.kind).sorted { $0.key.rawValue < $1.key.rawValue }
+    return kinds.flatMap { kind, found in
+      found.prefix(5).map { "found     \(kind.rawValue) in \($0.segment) of \($0.partition): \($0.detail)" }
+        + (found.count > 5
+          ? ["found     \(kind.rawValue) in \(Words.count(found.count - 5)) more; --report names all"] : [])
+    }
+  }
+
+  private var outcome: String {
+    switch report.outcome {
+    case .finished: "finished"
+    case .alreadyDone: "already_done"
+    case .stopped: "stopped"
+    }
+  }
+
   var json: [(String, JSONText)] {
     [
-      ("outcome", .string("\(report.outcome)")), ("milliseconds", .number(report.milliseconds)),
-      ("events", .number(report.records)), ("compressed_bytes", .number(report.compressedBytes)),
+      ("outcome", .string(outcome)), ("milliseconds", .number(report.milliseconds)),
+      ("events", .number(report.records)),
+      ("events_settled_before", .number(report.recordsSettledBefore)),
+      ("compressed_bytes", .number(report.compressedBytes)),
       ("decompressed_bytes", .number(report.decompressedBytes)), ("rows_written", .number(report.rows)),
       ("commits", .number(report.epochs)), ("commit_milliseconds", .number(report.commitMilliseconds)),
       ("segments_read", .number(report.segmentsRead)),
@@ -100,7 +124,7 @@ struct Summary {
       ])
   }
 
-  private static func finding(_ finding: ChainFinding) -> JSONText {
+  static func finding(_ finding: ChainFinding) -> JSONText {
     .object([
       ("kind", .string(finding.kind.rawValue)), ("partition", .string(finding.partition.description)),
       ("segment", .string(finding.segment)), ("count", .number(finding.count)), ("detail", .string(finding.detail)),

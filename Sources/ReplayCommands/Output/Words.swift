@@ -46,6 +46,15 @@ enum Words {
     return (whole < 0 ? "-" : "") + padded.dropLast(digits) + "." + padded.suffix(digits)
   }
 
+  /// An argument as a shell takes it.
+  static func shellQuoted(_ argument: String) -> String {
+    let plain = argument.utf8.allSatisfy { byte in
+      byte | 32 >= 97 && byte | 32 <= 122 || byte >= 43 && byte <= 58 || "_=@%".utf8.contains(byte)
+    }
+    if plain, !argument.isEmpty { return argument }
+    return "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+
   static func plural(_ count: some BinaryInteger, _ word: String) -> String {
     "\(Words.count(count)) \(word)\(count == 1 ? "" : "s")"
   }

@@ -59,7 +59,7 @@ struct Outlook {
   let archive: OpenedArchive
   let projections: [any Projection]
   let stored: StoredOutlook
-  let left: (segments: Int, bytes: UInt64, isExact: Bool)
+  let left: (segments: Int, bytes: UInt64)
   let sample: FunctionSample
   let lanes: Int
   /// How order per key would be kept; nil without a function.
@@ -75,10 +75,10 @@ struct Outlook {
     self.projections = projections
     lanes = command.work.lanes ?? Clock.processors
     mode = projections.isEmpty ? nil : ReadMode(projections: projections, plan: archive.plan, lanes: lanes)
-    stored = try StoredOutlook(command.target.store, projections)
+    stored = try StoredOutlook(command.target.store, projections, anatomy: archive.plan.anatomy)
     let unsettled = stored.unsettled(archive.plan)
-    left = (unsettled.segments.count, unsettled.segments.reduce(0) { $0 + $1.entry.size }, unsettled.isExact)
-    sample = Outlook.sample(unsettled.segments, projections, archive, command)
+    left = (unsettled.count, unsettled.reduce(0) { $0 + $1.entry.size })
+    sample = Outlook.sample(unsettled, projections, archive, command)
     var strict = archive.chain(command.chain)
     do { _ = try strict.examineNames(archive.plan) } catch {
       problems.append(error as? ReplayError ?? ReplayError(.unexpected, "\(error)"))
@@ -86,7 +86,8 @@ struct Outlook {
     strict.allow = Set(ChainFinding.Kind.allCases)
     if strict.positions == .unstated { strict.positions = .dense }
     findings = (try? strict.examineNames(archive.plan)) ?? []
-    problems += stored.problems + (sample.failure.map { [$0] } ?? [])
+    problems += stored.problems + stored.refusals(archive, allowLate: command.chain.allowLate)
+    problems += sample.failure.map { [$0] } ?? []
   }
 
   private static func sample(

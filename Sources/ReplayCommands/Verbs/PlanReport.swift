@@ -9,15 +9,11 @@ extension Outlook {
     for finding in findings {
       lines.append("found     \(finding.kind.rawValue) in \(finding.segment): \(finding.detail)")
     }
-    let absent = archive.plan.absentPartitions
-    if !absent.isEmpty {
-      let list = absent.prefix(5).map(\.description).joined(separator: ", ") + (absent.count > 5 ? "…" : "")
-      let count = Words.plural(absent.count, "partition")
-      lines.append("found     no files of \(count) that should be there by number: \(list)")
-    }
     lines += [""] + partitions + [""]
     if Console.shared.isVerbose { lines += segments + [""] }
     if let mode { lines.append("order     \(mode.rawValue), \(Words.plural(lanes, "lane"))") }
+    lines += archive.warnings.map { $0.replacingFirst("warning: ", with: "warning   ") }
+    lines.append("holes     \(holes)")
     lines += storeLines
     return lines + [estimate]
   }
@@ -46,18 +42,24 @@ extension Outlook {
     return table.lines
   }
 
+  private var holes: String {
+    if findings.contains(where: { $0.kind == .hole }) { return "see what was found above" }
+    return archive.layout.numberingKind == .place
+      ? "cannot be known: these names have no numbers that follow one another"
+      : "the names show none; what is missing inside or between files is found by reading them: replay check"
+  }
+
   private var storeLines: [String] {
     guard let path = stored.path else { return [] }
     if !stored.exists { return ["store     \(path): would be made"] }
     var lines = stored.functions.map {
       "store     \(path): \($0.name) has settled \(Words.plural($0.events, "event")), "
-        + "\(Words.plural($0.settledSegments, "segment"))"
+        + "\(Words.plural($0.checkpoint.settled.count, "segment"))"
     }
     for projection in projections where !stored.functions.contains(where: { $0.name == projection.name }) {
       lines.append("store     \(path): \(projection.name) has not run into it yet")
     }
-    let most = left.isExact ? "" : "at most "
-    lines.append("left      \(most)\(Words.plural(left.segments, "segment")), \(Words.bytes(left.bytes))")
+    lines.append("left      \(Words.plural(left.segments, "segment")), \(Words.bytes(left.bytes))")
     return lines
   }
 
@@ -95,12 +97,12 @@ extension Outlook {
       ),
       ("partitions", .array(archive.plan.partitions.map(Outlook.partition))),
       ("absent_partitions", .array(archive.plan.absentPartitions.map { .string($0.description) })),
-      ("findings", .array(findings.map(Outlook.finding))),
+      ("findings", .array(findings.map(Summary.finding))),
       ("functions", .array(projections.map { .string($0.name) })), ("order", .optional(mode?.rawValue)),
       ("lanes", .number(lanes)), ("store", .optional(stored.path)), ("store_exists", .bool(stored.exists)),
       ("store_functions", .array(stored.functions.map { Status.json($0) })),
       ("segments_left", .number(left.segments)), ("bytes_left", .number(left.bytes)),
-      ("left_is_exact", .bool(left.isExact)), ("estimated_events", .number(estimatedEvents)),
+      ("estimated_events", .number(estimatedEvents)),
       ("estimated_milliseconds", .number(estimatedMilliseconds)),
       ("estimated_events_per_second", .number(Int64(sample.eventsPerSecond * Double(readers)))),
       ("sample_events", .number(sample.events)), ("sample_milliseconds", .number(sample.milliseconds)),
@@ -123,11 +125,10 @@ extension Outlook {
       ),
     ])
   }
+}
 
-  private static func finding(_ finding: ChainFinding) -> JSONText {
-    .object([
-      ("kind", .string(finding.kind.rawValue)), ("partition", .string(finding.partition.description)),
-      ("segment", .string(finding.segment)), ("count", .number(finding.count)), ("detail", .string(finding.detail)),
-    ])
+extension String {
+  fileprivate func replacingFirst(_ old: String, with new: String) -> String {
+    hasPrefix(old) ? new + dropFirst(old.count) : self
   }
 }

@@ -21,7 +21,7 @@ struct Run: ParsableCommand {
 
   func run() throws {
     output.apply()
-    try Replaying(self, archive: try OpenedArchive(archive)).run()
+    try Replaying.reporting(to: report) { try Replaying(self, archive: try OpenedArchive(archive)).run() }
   }
 }
 
@@ -35,18 +35,44 @@ struct Replaying {
     self.archive = archive
   }
 
+  /// Runs `body`; where it fails, the report says so. A report that cannot be written is an error before anything is.
+  static func reporting(to path: String?, _ body: () throws -> Void) throws {
+    guard let path else { return try body() }
+    try OutputFile.check(path)
+    do { try body() } catch let error as ReplayError {
+      let failed: [(String, JSONText)] = [("outcome", .string("failed")), ("error", .object(error.json))]
+      try? OutputFile.write(JSONText.object(failed).text + "\n", to: path)
+      throw error
+    }
+  }
+
   func run() throws {
     let projections = try command.functions.projections
+    try refuseStoreInside()
     for line in archive.description { Console.shared.detail(line) }
     if archive.layout.orderStrength != .exact { Console.shared.say("replay: \(archive.layout.orderStrength.sentence)") }
     for line in archive.warnings { Console.shared.say("replay: \(line)") }
     let store = try command.store.open()
     let checkpoints = try store.open(
-      projections.map { FunctionIdentity($0) }, range: .all, refresh: command.fullRefresh)
+      projections.map { FunctionIdentity($0, anatomy: archive.plan.anatomy) }, range: .all, refresh: command.fullRefresh
+    )
     let resumed = try resume(checkpoints)
     let summary = try replay(projections, store, checkpoints, resumed)
     try store.close()
-    try end(summary)
+    try end(summary, checkpoints)
+  }
+
+  /// A store below the archive's directory would be taken for a segment tomorrow.
+  private func refuseStoreInside() throws {
+    let store = InputFile.absolute(try StoreOptions.path(command.store.store))
+    let directory = String(store.prefix(upTo: store.lastIndex(of: "/") ?? store.startIndex))
+    guard case .directory(let path) = archive.source.location,
+      let root = InputFile.real(path), let home = InputFile.real(directory.isEmpty ? "/" : directory),
+      home == root || home.hasPrefix(root == "/" ? root : root + "/")
+    else { return }
+    throw ReplayError(
+      .usage, "the store lies inside the archive: \(store)", effect: "nothing was written",
+      next: "name a store elsewhere: what lies in the archive is read as a segment")
   }
 
   /// What is left to read, once the archive was found to be the one that was settled.
@@ -100,9 +126,12 @@ struct Replaying {
   }
 
   /// Says what was done, and ends with the exit code that says it too.
-  private func end(_ summary: Summary) throws {
+  private func end(_ summary: Summary, _ checkpoints: [Checkpoint]) throws {
     if summary.report.outcome == .alreadyDone {
-      Console.shared.say("replay: nothing to do: every event of the archive is settled in \(summary.store)")
+      let what = summary.late.isEmpty ? "every event of the archive" : "every event that is not left out"
+      Console.shared.say("replay: nothing to do: \(what) is settled in \(summary.store)")
+      for line in Summary.found(checkpoints.flatMap(\.findings)) { Console.shared.say("replay: earlier runs \(line)") }
+      for segment in summary.late { Console.shared.say("replay: late, left out: \(segment.name)") }
     } else {
       for line in summary.lines { Console.shared.say("replay: \(line)") }
     }

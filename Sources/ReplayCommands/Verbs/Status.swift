@@ -32,8 +32,9 @@ struct Status: ParsableCommand {
       Console.shared.say("next: replay run --archive ARCHIVE --function FUNCTION --store \(path)")
     }
     for line in functions.flatMap({ Status.lines($0) }) { Console.shared.data(line) }
-    for function in functions {
-      Console.shared.say("next: replay run --archive ARCHIVE --function \(function.name) --store \(path)")
+    var said: Set<String> = []
+    for function in functions where said.insert(function.command).inserted {
+      Console.shared.say("next: \(function.command) (takes in what is new)")
     }
   }
 
@@ -42,11 +43,20 @@ struct Status: ParsableCommand {
     lines.append("  phase      \(function.phase.rawValue)")
     lines.append(
       "  events     \(Words.count(function.events)) in \(Words.plural(function.epochs, "commit")), "
-        + "\(Words.plural(function.settledSegments, "segment")) read whole")
+        + "\(Words.plural(function.checkpoint.settled.count, "segment")) read whole")
     if let time = function.updatedAt { lines.append("  committed  \(time) (\(age(of: time)) ago)") }
     lines.append("  last run   \(function.owner)")
-    for position in function.positions { lines.append("  position   \(position.partition): next \(position.next)") }
-    for table in function.tables { lines.append("  table      \(table.name): \(Words.plural(table.rows, "row"))") }
+    if !function.reading.isEmpty { lines.append("  reads      \(function.reading)") }
+    for position in function.positions {
+      let (partition, next) = (position.partition, position.next)
+      let half = function.checkpoint.halfRead.first { $0.partition == partition }
+      lines.append("  position   \(partition): next \(next)\(half.map { ", in the middle of \($0.entry.name)" } ?? "")")
+    }
+    lines += Summary.found(function.checkpoint.findings).map { "  found      " + $0.dropFirst("found     ".count) }
+    for table in function.tables {
+      lines.append(
+        "  table      \(table.name): \(table.rows.map { Words.plural($0, "row") } ?? "gone from the database")")
+    }
     return lines
   }
 
@@ -67,7 +77,7 @@ struct Status: ParsableCommand {
     .object([
       ("name", .string(function.name)), ("version", .number(function.version)),
       ("phase", .string(function.phase.rawValue)), ("events", .number(function.events)),
-      ("commits", .number(function.epochs)), ("segments_read_whole", .number(function.settledSegments)),
+      ("commits", .number(function.epochs)), ("segments_read_whole", .number(function.checkpoint.settled.count)),
       ("committed_at", .optional(function.updatedAt?.description)),
       ("age_seconds", function.updatedAt.map { .number(ageSeconds(of: $0)) } ?? .null),
       ("last_run", .string(function.owner)),
@@ -83,8 +93,12 @@ struct Status: ParsableCommand {
       ),
       (
         "tables",
-        .array(function.tables.map { .object([("name", .string($0.name)), ("rows", .number($0.rows))]) })
-      ),
+        .array(
+          function.tables.map {
+            .object([("name", .string($0.name)), ("rows", $0.rows.map { .number($0) } ?? .null)])
+          })
+      ), ("findings", .array(function.checkpoint.findings.map(Summary.finding))),
+      ("reads", .string(function.reading)), ("last_command", .string(function.command)),
     ])
   }
 }
