@@ -97,9 +97,9 @@ enum DirectoryFault {
 }
 
 /// How far two names are apart.
-enum Similar {
+public enum Similar {
   /// The number of single-character edits from one to the other.
-  static func distance(_ a: String, _ b: String) -> Int {
+  public static func distance(_ a: String, _ b: String) -> Int {
     let (left, right) = (Array(a.utf8.prefix(80)), Array(b.utf8.prefix(80)))
     var row = Array(0...right.count)
     for (i, byte) in left.enumerated() {

@@ -9,25 +9,33 @@ import ReplayCore
   import Darwin
 #endif
 
-/// Every flag has an environment variable: `--commit-interval` is `REPLAY_COMMIT_INTERVAL`. The command line wins.
+/// Every flag has an environment variable: `--commit-interval` is `REPLAY_COMMIT_INTERVAL`; several functions are parted by
+/// commas. The command line wins.
 enum Environment {
   /// Names that the tool itself uses for other things.
   private static let prefix = "REPLAY_"
 
   /// The command line with what the environment adds, as far as the verb knows the flag.
-  static func arguments(_ given: [String]) -> [String] {
+  /// Throws `.usage` for a flag's variable that says neither yes nor no.
+  static func arguments(_ given: [String]) throws -> [String] {
     let set = variables()
     guard !set.isEmpty else { return given }
     let verb = Verb(given)
     var added: [String] = []
     for (name, value) in set.sorted(by: { $0.key < $1.key }) {
       let flag = "--" + name.lowercased().map { $0 == "_" ? "-" : $0 }.map(String.init).joined()
-      guard let option = verb.options[flag], !given.contains(where: { $0 == flag || $0.hasPrefix(flag + "=") }) else {
-        continue
-      }
+      let rivals = [flag] + (["--archive", "--files-from"].contains(flag) ? ["--archive", "--files-from"] : [])
+      let isGiven = given.contains { word in rivals.contains { word == $0 || word.hasPrefix($0 + "=") } }
+      guard let option = verb.options[flag], !isGiven else { continue }
       switch option {
       case .value: added += [flag, value]
-      case .flag: if ["1", "true", "yes"].contains(value.lowercased()) { added.append(flag) }
+      case .flag:
+        if ["1", "true", "yes", "on"].contains(value.lowercased()) {
+          added.append(flag)
+        } else if !["0", "false", "no", "off", ""].contains(value.lowercased()) {
+          throw ReplayError(
+            .usage, "the variable \(prefix)\(name) says neither yes nor no: \(value)", next: "set it to 1 or 0")
+        }
       case .repeated: for part in value.split(separator: ",") { added += [flag, String(part)] }
       }
     }
@@ -68,9 +76,8 @@ struct Verb {
         guard word.hasPrefix("--") else { if word.hasPrefix("-") || word.hasPrefix("/") { continue } else { break } }
         let next = place + 1 < words.count ? words[place + 1] : ""
         let takesValue = next.hasPrefix("<")
-        let isRepeated = place + 2 < words.count && words[place + 2] == "..."
         let name = String(word.drop { $0 == "," })
-        options[name] = takesValue ? (isRepeated || name == "--function" ? .repeated : .value) : .flag
+        options[name] = takesValue ? (name == "--function" ? .repeated : .value) : .flag
         break
       }
     }

@@ -131,8 +131,6 @@ struct OpenedArchive {
         + "\(Words.plural(plan.partitions.count, "partition")), \(Words.bytes(plan.bytes)) \(codec)\(framing)"
     ]
     lines += layout.evidence.enumerated().map { ($0 == 0 ? "layout    " : "          ") + $1 }
-    lines.append("          " + layout.orderStrength.sentence)
-    lines.append("          " + layout.endStrength.sentence)
     for (reason, count) in ignored.sorted(by: { "\($0.key)" < "\($1.key)" }) where count > 0 {
       lines.append("          left out: \(Words.plural(count, "file")) (\(reason.rawValue))")
     }

@@ -12,7 +12,7 @@ extension ReplayTool {
   public static func main() {
     FunctionShelf.put(functions)
     Signals.install()
-    Root.start(Environment.arguments(Array(CommandLine.arguments.dropFirst())))
+    Root.start(Array(CommandLine.arguments.dropFirst()))
   }
 }
 
@@ -21,6 +21,20 @@ enum FunctionShelf {
   private static let shelf = Mutex<[any Projection]>([])
 
   static func put(_ functions: [any Projection]) { shelf.withLock { $0 = functions } }
+
+  /// Throws `.usage` where a name is none, or two functions have one.
+  static func check() throws {
+    var seen: Set<String> = []
+    for name in all.map(\.name) {
+      let isPlain = name.utf8.allSatisfy { $0 >= 97 && $0 <= 122 || $0 >= 48 && $0 <= 57 || $0 == UInt8(ascii: "-") }
+      guard isPlain, !name.isEmpty, name.utf8.count <= 63, seen.insert(name).inserted else {
+        throw ReplayError(
+          .usage, "a function of this tool has no good name: \(name)",
+          details: ["a name has 1 to 63 lower-case letters, digits and hyphens, and is one function's only"],
+          next: "rename it in the code")
+      }
+    }
+  }
   static var all: [any Projection] { shelf.withLock { $0 } }
 
   static func named(_ name: String) throws -> any Projection {
@@ -34,24 +48,34 @@ enum FunctionShelf {
 
 struct Root: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "replay",
+    commandName: Root.toolName,
     abstract: "Replay an event archive through a function into a database, in order, exactly once.",
     discussion: """
-      replay --archive events/ --function shade-velocity --store retail.db
+      \(Root.toolName) --archive events/ --function shade-velocity --store retail.db
 
-      Every flag can be set by an environment variable: --commit-interval by REPLAY_COMMIT_INTERVAL.
-      Exit codes: 0 done, 3 done but something was left out by a flag, 64 usage, 65 archive data, 66 nothing there, \
-      69 unavailable, 73 cannot create, 75 try again, 76 another run owns the function, 77 permission, 78 other \
-      version or shape, 130 or 143 stopped by a signal.
+      Functions of this tool: \(FunctionShelf.all.map(\.name).sorted().joined(separator: ", ")).
+      Every flag can be set by an environment variable: --commit-interval by REPLAY_COMMIT_INTERVAL; several functions \
+      are parted by commas.
+      Exit codes:
+      \(ExitCodes.all.map { "  \($0.code)  \($0.meaning)" }.joined(separator: "\n"))
       """,
     version: "replay 0.1.0",
     subcommands: [Run.self, Plan.self, Apply.self, Check.self, Status.self, Cat.self, Init.self, Manual.self],
     defaultSubcommand: Run.self)
 
+  /// The executable's own name: a user's tool is called as the user calls it.
+  static var toolName: String {
+    let name = CommandLine.arguments.first.flatMap { $0.split(separator: "/").last } ?? "replay"
+    return name.isEmpty || name.hasPrefix("-") ? "replay" : String(name)
+  }
+
   /// Runs the command line and never returns.
-  static func start(_ arguments: [String]) -> Never {
+  static func start(_ given: [String]) -> Never {
     do {
-      var command = try Root.parseAsRoot(arguments)
+      Console.shared.expectJSON(given.contains("--json"))
+      try FunctionShelf.check()
+      try Usage.check(given)
+      var command = try Root.parseAsRoot(try Environment.arguments(given))
       try command.run()
       try Console.shared.checkOutput()
     } catch let error as ReplayError {

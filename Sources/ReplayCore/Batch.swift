@@ -141,10 +141,25 @@ public struct Event {
   @inlinable public subscript(field: TimeField) -> Timestamp {
     get throws {
       let slice = slice(field.index)
+      if field.microseconds > 0 {
+        guard slice.kind == .number, let value = ValueParsing.time(text(slice), microseconds: field.microseconds) else {
+          throw error(
+            field.index, "a whole number of \(field.microseconds) µs since 1970, of the years 0000 to 9999", slice)
+        }
+        return value
+      }
       guard slice.kind == .string, let value = ValueParsing.timestamp(text(slice)) else {
         throw error(field.index, "an RFC 3339 time", slice)
       }
       return value
+    }
+  }
+
+  @inlinable public subscript(field: BooleanField) -> Bool {
+    get throws {
+      let slice = slice(field.index)
+      guard slice.kind == .boolean else { throw error(field.index, "true or false", slice) }
+      return slice.count == 4
     }
   }
 
@@ -154,9 +169,27 @@ public struct Event {
     return slice.kind == .missing || slice.kind == .null ? nil : text(slice)
   }
 
-  /// True where the event has the field and it is not null.
-  @inlinable public func has(_ field: TextField) -> Bool {
-    let kind = slice(field.index).kind
+  // The same fields where an event need not have them: nil where the field is missing or null, an error where it is
+  // something else than declared.
+
+  @inlinable public subscript(ifPresent field: TextField) -> Text? {
+    get throws { has(field.index) ? try self[field] : nil }
+  }
+  @inlinable public subscript(ifPresent field: IntegerField) -> Int64? {
+    get throws { has(field.index) ? try self[field] : nil }
+  }
+  @inlinable public subscript(ifPresent field: DecimalField) -> FixedDecimal? {
+    get throws { has(field.index) ? try self[field] : nil }
+  }
+  @inlinable public subscript(ifPresent field: TimeField) -> Timestamp? {
+    get throws { has(field.index) ? try self[field] : nil }
+  }
+  @inlinable public subscript(ifPresent field: BooleanField) -> Bool? {
+    get throws { has(field.index) ? try self[field] : nil }
+  }
+
+  @inlinable func has(_ field: Int) -> Bool {
+    let kind = slice(field).kind
     return kind != .missing && kind != .null
   }
 
@@ -179,5 +212,15 @@ public struct FieldError: Error, Sendable {
     self.expected = expected
     self.found = found
     self.excerpt = excerpt
+  }
+}
+
+extension FieldError {
+  /// One line with the field's name, as far as `reads` declares it.
+  public func text(of reads: Reads) -> String {
+    let name = field.map { reads.fields[$0].name } ?? "key"
+    var shown = excerpt ?? ""
+    let found = shown.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0))) }
+    return "field \(name): expected \(expected), found \(self.found)\(found.isEmpty ? "" : " " + found)"
   }
 }

@@ -31,8 +31,20 @@ extension FieldSource {
   @usableFromInline let index: Int
   @usableFromInline let scale: Int
 }
-/// An RFC 3339 date and time.
+/// A moment: an RFC 3339 date and time, or a whole number of units since 1970.
 @frozen public struct TimeField: Hashable, Sendable {
+  @usableFromInline let index: Int
+  /// Microseconds a unit; 0: RFC 3339.
+  @usableFromInline let microseconds: Int64
+}
+/// How a number tells a time.
+public enum TimeUnit: Int64, Sendable {
+  case seconds = 1_000_000
+  case milliseconds = 1_000
+  case microseconds = 1
+}
+/// `true` or `false`.
+@frozen public struct BooleanField: Hashable, Sendable {
   @usableFromInline let index: Int
 }
 /// Any JSON value, as the bytes that were archived.
@@ -59,7 +71,7 @@ public struct Reads: Sendable {
   /// The event's type.
   public mutating func type() -> TextField { TextField(index: index(of: .type)) }
   /// The event's own time.
-  public mutating func time() -> TimeField { TimeField(index: index(of: .time)) }
+  public mutating func time() -> TimeField { TimeField(index: index(of: .time), microseconds: 0) }
   public mutating func id() -> TextField { TextField(index: index(of: .id)) }
   /// The stream's headers of the event, in the form that the archive's writer gave them: `[{"key":…,"value":…}]` of the
   /// Confluent and Aiven sinks, an object of the others.
@@ -71,7 +83,12 @@ public struct Reads: Sendable {
     precondition((0...18).contains(scale), "a decimal has 0 to 18 digits behind the point")
     return DecimalField(index: index(of: path), scale: scale)
   }
-  public mutating func time(_ path: String) -> TimeField { TimeField(index: index(of: path)) }
+  public mutating func time(_ path: String) -> TimeField { TimeField(index: index(of: path), microseconds: 0) }
+  /// A moment that is written as a number since 1970.
+  public mutating func time(_ path: String, since1970 unit: TimeUnit) -> TimeField {
+    TimeField(index: index(of: path), microseconds: unit.rawValue)
+  }
+  public mutating func boolean(_ path: String) -> BooleanField { BooleanField(index: index(of: path)) }
   public mutating func json(_ path: String) -> JSONField { JSONField(index: index(of: path)) }
 
   /// Lets only events of these types reach the function.

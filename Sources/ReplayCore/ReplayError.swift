@@ -70,14 +70,40 @@ extension ReplayError: CustomStringConvertible {
 }
 
 extension ReplayError {
-  /// Event data as it may be shown on a terminal: control characters escaped, at most `limit` bytes.
+  /// Event data as it may be shown on a terminal: control characters and bytes that are no UTF-8 escaped, at most `limit`
+  /// bytes.
   public static func excerpt(_ text: Text, limit: Int = 80) -> String {
-    let part = Text(start: text.start, count: min(limit, text.count))
+    var parser = Unicode.UTF8.ForwardParser()
+    var bytes = text.bytes.prefix(limit).makeIterator()
+    var rest = text.bytes.prefix(limit)
     var shown = ""
-    for scalar in String(part).unicodeScalars {
-      shown += scalar.value < 0x20 || scalar.value == 0x7f ? "\\x" + hex2(UInt8(scalar.value)) : String(scalar)
+    while true {
+      switch parser.parseScalar(from: &bytes) {
+      case .valid(let units):
+        let scalar = Unicode.UTF8.decode(units)
+        let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+        shown += isControl ? "\\x" + hex2(UInt8(scalar.value)) : String(scalar)
+        rest = rest.dropFirst(units.count)
+      case .error(let length):
+        for byte in rest.prefix(length) { shown += "\\x" + hex2(byte) }
+        rest = rest.dropFirst(length)
+      case .emptyInput: return text.count > limit ? shown + "…" : shown
+      }
     }
-    return text.count > limit ? shown + "…" : shown
+  }
+
+  /// Where the bytes stop being UTF-8; nil where they are.
+  public static func firstInvalidUTF8(_ text: Text) -> Int? {
+    var parser = Unicode.UTF8.ForwardParser()
+    var bytes = text.bytes.makeIterator()
+    var place = 0
+    while true {
+      switch parser.parseScalar(from: &bytes) {
+      case .valid(let units): place += units.count
+      case .error: return place
+      case .emptyInput: return nil
+      }
+    }
   }
 
   private static func hex2(_ byte: UInt8) -> String {

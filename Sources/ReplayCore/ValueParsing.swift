@@ -96,6 +96,14 @@ public enum ValueParsing {
     return Timestamp(microseconds: seconds * 1_000_000 + micros)
   }
 
+  /// A whole number of units since 1970; nil where it is none, or no moment of the years 0000 to 9999.
+  @inlinable public static func time(_ text: Text, microseconds unit: Int64) -> Timestamp? {
+    guard let number = integer(text) else { return nil }
+    let (value, overflow) = number.multipliedReportingOverflow(by: unit)
+    guard !overflow, value >= -62_167_219_200_000_000, value < 253_402_300_800_000_000 else { return nil }
+    return Timestamp(microseconds: value)
+  }
+
   /// The date at the start of `text` (`2026-01-31`).
   @inlinable public static func day(_ text: Text) -> Day? {
     guard text.count >= 10, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),

@@ -211,18 +211,41 @@ final class SegmentBlocks: SegmentDecoder {
 
 extension SegmentBlocks {
   private func fault(_ call: replay_block, _ storage: BlockStorage) -> ReplayError {
-    let at = min(call.fault_offset, max(0, call.length - 1))
-    let start = max(0, at - 20)
+    let found = pinpoint(call, storage)
+    let at = min(call.fault_offset + found.bytes, max(0, call.length - 1))
+    let start = max(call.fault_offset, at - 20)
     let excerpt = Text(start: UnsafeRawPointer(storage.bytes + start), count: min(60, call.length - start))
-    let what = SegmentBlocks.words(call.fault)
+    var what = SegmentBlocks.words(call.fault)
+    if let expected = found.expected { what.text = "expected \(expected), found something else" }
     return ReplayError(
       .data, "archive file has a malformed record: \(segment.name)",
       details: [
         "record \(call.fault_ordinal + 1) (\(segment.position(mark: call.fault_ordinal).describedFor(segment))), "
-          + "decompressed byte \(base + UInt64(call.fault_offset)): \(what.text)",
+          + "decompressed byte \(base + UInt64(call.fault_offset + found.bytes)): \(what.text)",
         "near: \(ReplayError.excerpt(excerpt))",
       ], next: what.next ?? "mend or replace this file, then run the same command"
     ).at(segment, ordinal: call.fault_ordinal)
+  }
+
+  /// How far behind the record's start the fault lies, where the fast pass only knows the record.
+  private func pinpoint(_ call: replay_block, _ storage: BlockStorage) -> (bytes: Int, expected: String?) {
+    let vague = [
+      REPLAY_INVALID_UTF8, REPLAY_CONTROL_CHARACTER, REPLAY_UNCLOSED_STRING, REPLAY_NOT_JSON, REPLAY_UNFINISHED,
+    ]
+    guard vague.contains(call.fault), call.fault_offset < call.length else { return (0, nil) }
+    var end = call.length
+    if cutter?.framing == .lines {
+      while end > call.fault_offset, storage.bytes[end - 1] == 10 { end -= 1 }
+      end = (call.fault_offset..<end).first { storage.bytes[$0] == 10 } ?? end
+    }
+    let record = Text(
+      start: UnsafeRawPointer(storage.bytes + call.fault_offset), count: end - call.fault_offset)
+    if call.fault == REPLAY_INVALID_UTF8 { return (ReplayError.firstInvalidUTF8(record) ?? 0, nil) }
+    guard call.fault != REPLAY_NOT_JSON || storage.bytes[call.fault_offset] == UInt8(ascii: "{") else {
+      return (0, nil)
+    }
+    guard let fault = JSONGrammar.fault(in: record), fault.byteOffset < record.count else { return (0, nil) }
+    return (fault.byteOffset, fault.expected)
   }
 
   private static func words(_ fault: replay_fault) -> (text: String, next: String?) {

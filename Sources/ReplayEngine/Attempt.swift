@@ -19,7 +19,7 @@ final class Attempt: @unchecked Sendable {
   init(
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], frontiers: [[Partition: Position]],
     halfRead: Set<String>, isFresh: [Bool], bounds: [Int: ReadBound]
-  ) {
+  ) throws {
     self.setup = setup
     self.committer = committer
     self.frontiers = frontiers
@@ -37,18 +37,19 @@ final class Attempt: @unchecked Sendable {
     floor = Monitor(Floor(schedule, ledger: ledger, workers: workers, lanes: laneCount))
     router =
       setup.mode == .routed
-      ? Router(lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn) : nil
+      ? try Router(lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn) : nil
   }
 
   /// True: all is committed. False: asked to stop.
   func run() throws -> Bool {
-    let threads = (0..<workers).map { worker in
-      NamedThread("replay-read-\(worker)") { [self] in work(worker) }
-    }
+    var threads: [NamedThread] = []
     defer {
       floor.change { $0.abandoned = true }
       router?.close()
       for thread in threads { thread.join() }
+    }
+    for worker in 0..<workers {
+      threads.append(try NamedThread("replay-read-\(worker)") { [self] in work(worker) })
     }
     return try coordinate()
   }

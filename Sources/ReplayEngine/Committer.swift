@@ -49,13 +49,13 @@ final class Committer {
   init(
     _ store: any Store, books: Ledger, frontiers: [[Partition: Position]], keyOwners: KeyOwners?,
     now: @escaping @Sendable () -> Int64, observe: @escaping @Sendable (RunEvent) -> Void
-  ) {
+  ) throws {
     self.store = store
     self.now = now
     self.keyOwners = keyOwners
     desk = Monitor(Desk(books: books, frontiers: frontiers))
     let (desk, owners) = (desk, keyOwners)
-    thread = NamedThread("replay-commit") { Committer.work(desk, store, owners, now, observe) }
+    thread = try NamedThread("replay-commit") { Committer.work(desk, store, owners, now, observe) }
   }
 
   /// Hands the cut over; waits while the one before is being written. Throws what became of that one.

@@ -103,13 +103,7 @@ final class Lane {
         details + ["partitions \(names[0]) and \(names[1])", "event: \(Lane.excerpt(block, record))"]
       )
     }
-    if let error = error as? FieldError {
-      let field = error.field.map { "\(projection.reads.fields[$0].name)" } ?? "key"
-      let found = error.excerpt.map { "\(error.found) \($0)" } ?? "\(error.found)"
-      details.append("field \(field): expected \(error.expected), found \(Lane.escaped(found))")
-    } else {
-      details.append("\(error)")
-    }
+    details.append((error as? FieldError)?.text(of: projection.reads) ?? "\(error)")
     details.append("event: \(Lane.excerpt(block, record))")
     return ReplayError(
       .data, "the function \(projection.name) could not apply an event", details: details,
@@ -119,11 +113,6 @@ final class Lane {
 
   private static func excerpt(_ block: RecordBlock, _ record: Int) -> String {
     ReplayError.excerpt(block.text(block.records[record]), limit: 200)
-  }
-
-  private static func escaped(_ text: String) -> String {
-    var text = text
-    return text.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0)), limit: 80) }
   }
 }
 

@@ -1,3 +1,5 @@
+import ReplayCore
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -88,7 +90,8 @@ final class NamedThread {
     }
   }
 
-  init(_ name: String, _ body: @escaping @Sendable () -> Void) {
+  /// Throws `.temporary` where the system gives no thread.
+  init(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
     let start = Unmanaged.passRetained(Start(name, body)).toOpaque()
     #if canImport(Darwin)
       var created: pthread_t?
@@ -97,7 +100,12 @@ final class NamedThread {
     #else
       let failed = pthread_create(&thread, nil, { pointer in NamedThread.run(pointer.unsafelyUnwrapped) }, start)
     #endif
-    precondition(failed == 0, "the system gave no thread")
+    guard failed == 0 else {
+      Unmanaged<Start>.fromOpaque(start).release()
+      throw ReplayError(
+        .temporary, "the system gave no thread", details: [String(cString: strerror(failed))],
+        next: "run with fewer --lanes, or raise the limits on memory and threads")
+    }
   }
 
   private static func run(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {

@@ -22,7 +22,7 @@ public struct ReplayRun {
   public func run() throws -> RunReport {
     let began = setup.options.now()
     let empty = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
-    let committer = Committer(
+    let committer = try Committer(
       setup.store, books: empty, frontiers: checkpoints.map(\.frontier),
       keyOwners: setup.mode == .byPartition ? KeyOwners(setup.plan.partitions.map(\.partition)) : nil,
       now: setup.options.now, observe: setup.observe)
@@ -34,8 +34,8 @@ public struct ReplayRun {
     var bounds: [Int: ReadBound] = [:]
     var first: ReplayError?
     while true {
-      let attempt = attempt(committer, settledEnds, bounds)
       do {
+        let attempt = try attempt(committer, settledEnds, bounds)
         let finished = try attempt.run()
         try committer.settle()
         complete(&report, attempt, committer, began)
@@ -63,7 +63,7 @@ public struct ReplayRun {
     }
   }
 
-  private func attempt(_ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound]) -> Attempt {
+  private func attempt(_ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound]) throws -> Attempt {
     let durable = committer.durable
     var done: [Int] = []
     var ends: [Position?] = []
@@ -73,7 +73,7 @@ public struct ReplayRun {
       ends.append(count == 0 ? nil : settled.end(of: partition.segments[count - 1], in: setup.projections.count))
     }
     let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
-    return Attempt(
+    return try Attempt(
       setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers,
       halfRead: Set(checkpoints.flatMap(\.halfRead).map(\.entry.name)), isFresh: isFresh, bounds: bounds)
   }

@@ -48,7 +48,7 @@ final class Router: @unchecked Sendable {
   private let maxBlocksPerTicket: Int
   private var threads: [NamedThread] = []
 
-  init(_ lanes: [Lane], partitions: Int, keyColumn: Int, maxBlocksPerTicket: Int = 8) {
+  init(_ lanes: [Lane], partitions: Int, keyColumn: Int, maxBlocksPerTicket: Int = 8) throws {
     self.lanes = lanes
     self.keyColumn = keyColumn
     self.maxBlocksPerTicket = maxBlocksPerTicket
@@ -56,8 +56,13 @@ final class Router: @unchecked Sendable {
       Desk(
         queues: Array(repeating: Array(repeating: [], count: partitions), count: lanes.count),
         loads: Array(repeating: LaneLoad(), count: lanes.count)))
-    for lane in lanes.indices {
-      threads.append(NamedThread("replay-lane-\(lane)") { [self] in work(lane) })
+    do {
+      for lane in lanes.indices {
+        threads.append(try NamedThread("replay-lane-\(lane)") { [self] in work(lane) })
+      }
+    } catch {
+      close()
+      throw error
     }
   }
 

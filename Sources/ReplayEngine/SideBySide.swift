@@ -3,9 +3,10 @@ import ReplayCore
 /// What verbs need that read an archive without a run.
 public enum SideBySide {
   /// Calls `body` with 0..<`count`, each on a thread of its own, and returns when all have.
-  public static func run(_ count: Int, named name: String, _ body: @escaping @Sendable (Int) -> Void) {
-    let threads = (0..<max(1, count)).map { index in NamedThread("\(name)-\(index)") { body(index) } }
-    for thread in threads { thread.join() }
+  public static func run(_ count: Int, named name: String, _ body: @escaping @Sendable (Int) -> Void) throws {
+    var threads: [NamedThread] = []
+    defer { for thread in threads { thread.join() } }
+    for index in 0..<max(1, count) { threads.append(try NamedThread("\(name)-\(index)") { body(index) }) }
   }
 }
 

@@ -5,7 +5,7 @@ import ReplayDecode
 ///
 /// Each event is the text of one JSON record, in order; the real decoder reads them. Answers every table's rows by its
 /// name, as text and sorted by key: NULL as `NULL`, a decimal as its whole number of smallest units, days and times
-/// in ISO form. Throws what the decoder or the function throws.
+/// in ISO form. Throws `ReplayError` with the event's number and the field's name.
 public func rows(
   of projection: any Projection, events: [String], anatomy: Anatomy = Anatomy()
 ) throws -> [String: [[String]]] {
@@ -21,8 +21,17 @@ public func rows(
     // One more column than the function declared, so that there is an address where it declared none.
     try (extraction.functions[0].columns + [0]).withUnsafeBufferPointer { columns in
       guard let columns = columns.baseAddress else { return }
-      try projection.apply(
-        Batch(block: block, columns: columns, mask: 1, keyColumn: extraction.keyColumn), changes)
+      var place = 0
+      try withUnsafeMutablePointer(to: &place) { cursor in
+        let batch = Batch(
+          block: block, columns: columns, mask: 1, keyColumn: extraction.keyColumn, cursor: cursor)
+        do { try projection.apply(batch, changes) } catch {
+          let number = block.firstOrdinal + UInt64(block.ordinals[cursor.pointee])
+          let what = (error as? FieldError)?.text(of: projection.reads) ?? "\(error)"
+          throw ReplayError(
+            .data, "the function \(projection.name) could not apply event \(number) (counted from 0)", details: [what])
+        }
+      }
     }
   }
   var answer: [String: [[String]]] = [:]

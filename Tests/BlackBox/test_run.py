@@ -101,6 +101,49 @@ class Run(unittest.TestCase):
         self.assertEqual(books["applied"], 300)
         self.assertEqual(books["duplicate"], 10)
 
+    def test_what_a_flag_let_through_is_remembered(self):
+        archive = os.path.join(BAD, "hole")
+        first = self.run_tool(archive, "--allow-holes")
+        self.assertEqual(first.returncode, 3, first.stderr)
+        self.assertIn("hole in topics/retail/partition=0/retail+0+0000000200.json.gz", first.stderr)
+        again = self.run_tool(archive, "--allow-holes")
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("hole in topics/retail/partition=0/retail+0+0000000200.json.gz", again.stderr)
+        self.assertIn("hole in topics/", replay("status", "--store", self.store).stdout)
+
+    def test_another_reading_of_the_events_is_refused(self):
+        self.assertEqual(self.run_tool(ARCHIVE, function="recently-viewed").returncode, 0)
+        for option in (("--key", "data.sku"), ("--time", "data.time")):
+            done = self.run_tool(ARCHIVE, *option, function="recently-viewed")
+            self.assertEqual(done.returncode, 78, done.stderr)
+            self.assertIn(option[1], done.stderr)
+
+    def test_a_failed_run_has_a_report(self):
+        path = os.path.join(self.home, "report.json")
+        self.assertEqual(self.run_tool(os.path.join(BAD, "hole"), "--report", path).returncode, 65)
+        with open(path) as file:
+            report = json.load(file)
+        self.assertEqual((report["outcome"], report["error"]["code"]), ("failed", 65))
+        self.store = os.path.join(self.home, "other.db")
+        early = self.run_tool(ARCHIVE, "--report", os.path.join(self.home, "no", "such", "report.json"))
+        self.assertEqual(early.returncode, 73)
+        self.assertFalse(os.path.exists(self.store))
+
+    def test_an_archive_is_given_once(self):
+        self.assertEqual(self.run_tool(ARCHIVE, "--archive", ARCHIVE).returncode, 64)
+
+    def test_a_store_inside_the_archive_is_refused(self):
+        copy = os.path.join(self.home, "archive")
+        shutil.copytree(ARCHIVE, copy)
+        self.store = os.path.join(copy, "t.db")
+        self.assertEqual(self.run_tool(copy).returncode, 64)
+        self.assertFalse(os.path.exists(self.store))
+
+    def test_a_function_that_gets_nothing_is_told(self):
+        done = self.run_tool(ARCHIVE, "--type", "data.nosuch", function="shade-velocity")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("applied none of 2,000 events", done.stderr)
+
     def test_the_report_balances(self):
         path = os.path.join(self.home, "report.json")
         self.run_tool(ARCHIVE, "--report", path, function="shade-velocity")

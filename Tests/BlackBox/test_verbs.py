@@ -1,5 +1,5 @@
 """The other verbs from outside: plan, apply, check, status, cat, init, manual, completions."""
-import json, os, shutil, tempfile, unittest
+import json, os, shutil, sqlite3, tempfile, unittest
 
 from support import BAD, GOOD, replay
 
@@ -22,6 +22,29 @@ class Verbs(unittest.TestCase):
         self.assertEqual(plan.returncode, 2, plan.stderr)
         self.assertIn("12 segments", plan.stdout)
         self.assertEqual(os.listdir(self.home), [])
+
+    def test_plan_refuses_what_a_run_would_refuse(self):
+        archive = self.path("archive")
+        shutil.copytree(ARCHIVE, archive)
+        arguments = ["--archive", archive, "--function", "event-counts", "--store", self.path("t.db")]
+        self.assertEqual(replay(*arguments).returncode, 0)
+        changed = os.path.join(archive, "topics/retail/partition=3/retail+3+0000000000.json.zst")
+        with open(changed, "ab") as file:
+            file.write(b"x")
+        plan = replay("plan", *arguments)
+        self.assertEqual(plan.returncode, 65, plan.stdout)
+        self.assertIn("retail+3+0000000000.json.zst", plan.stderr)
+
+    def test_status_says_the_command_that_goes_on_and_shows_a_lost_table(self):
+        arguments = ["--archive", ARCHIVE, "--function", "event-counts", "--store", self.path("t.db")]
+        replay(*arguments)
+        self.assertIn(" ".join(arguments), replay("status", "--store", self.path("t.db")).stderr)
+        database = sqlite3.connect(self.path("t.db"))
+        database.execute("DROP TABLE event_counts")
+        database.close()
+        status = replay("status", "--store", self.path("t.db"))
+        self.assertEqual(status.returncode, 0, status.stderr)
+        self.assertIn("gone", status.stdout)
 
     def test_apply_runs_the_plan_and_refuses_a_changed_archive(self):
         archive = self.path("archive")

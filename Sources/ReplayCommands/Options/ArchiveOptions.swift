@@ -18,7 +18,8 @@ struct ArchiveOptions: ParsableArguments {
   @Option(
     name: .customLong("archive"), help: "The archive: a directory, a file, or a glob in quotes.", completion: .file())
   var archives: [String] = []
-  @Option(help: "Read the archive's file names from a file, one a line; - for standard input.")
+  @Option(
+    help: "Read the archive's file names from a file, one a line; - for standard input.", completion: .file())
   var filesFrom: String?
   @Option(
     help:

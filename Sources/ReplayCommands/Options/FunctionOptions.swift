@@ -13,7 +13,9 @@ import ReplaySQLite
 
 /// Which functions, into which store.
 struct FunctionOptions: ParsableArguments {
-  @Option(name: [.long], help: "The function's name; repeat it for several in one read.")
+  @Option(
+    name: [.long], help: "The function's name; repeat it for several in one read.",
+    completion: .custom { _, _, _ in FunctionShelf.all.map(\.name) })
   var function: [String] = []
 
   func validate() throws {
@@ -28,7 +30,7 @@ struct FunctionOptions: ParsableArguments {
 }
 
 struct StoreOptions: ParsableArguments {
-  @Option(help: "The database: a path, or sqlite:PATH.")
+  @Option(help: "The database: a path, or sqlite:PATH.", completion: .file())
   var store: String
   @Option(help: "How long to wait for a lock that another process holds, in seconds.")
   var lockTimeout = 10

@@ -38,6 +38,9 @@ final class Console: Sendable {
     }
   }
 
+  /// Before options are parsed: an error in them is told as JSON too where that is asked for.
+  func expectJSON(_ isAsked: Bool) { settings.withLock { $0.json = isAsked } }
+
   static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
   var isJSON: Bool { settings.withLock { $0.json } }
@@ -66,7 +69,9 @@ final class Console: Sendable {
   /// Draws the bar anew on a terminal's last line.
   func bar(_ line: String) {
     settings.withLock { $0.barIsShown = true }
-    put("\r\u{1b}[K" + line, to: 2)
+    var size = winsize()
+    let columns = ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 ? Int(size.ws_col) - 1 : 79
+    put("\r\u{1b}[K" + line.prefix(columns), to: 2)
   }
 
   func clearBar() {

@@ -47,17 +47,20 @@ final class ProgressLine: Sendable {
           ("bytes_total", .number(totalBytes)), ("events", .number(progress.events)),
           ("events_per_second", .number(rate)), ("eta_milliseconds", left.map { .number($0) } ?? .null),
         ])
-    case .bar: Console.shared.bar(line(progress, share, rate, left))
+    case .bar: Console.shared.bar(bar(share) + line(progress, share, rate, left))
     default: Console.shared.say("replay: " + line(progress, share, rate, left))
     }
   }
 
+  private func bar(_ share: Double) -> String {
+    let filled = Int(share * 10)
+    return String(repeating: "█", count: filled) + String(repeating: "░", count: 10 - filled) + "  "
+  }
+
+  /// The figures first: a narrow terminal cuts off the names.
   private func line(_ progress: Progress, _ share: Double, _ rate: UInt64, _ left: Int64?) -> String {
-    let filled = Int(share * 20)
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
-    let eta = left.map { "ETA " + Words.seconds($0) } ?? "ETA …"
-    return
-      "\(name)  \(bar)  \(Words.fixed(share * 100, 1))%  \(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  "
-      + "\(Words.rate(rate, milliseconds: 1000))  \(eta)"
+    let eta = share >= 1 ? "all read, committing" : left.map { "ETA " + Words.seconds($0) } ?? "ETA …"
+    return "\(Words.fixed(share * 100, 1))%  \(Words.rate(rate, milliseconds: 1000))  \(eta)  "
+      + "\(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  \(name)"
   }
 }

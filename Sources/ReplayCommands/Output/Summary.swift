@@ -35,7 +35,9 @@ struct Summary {
     lines.append(
       "store     \(store): \(Words.plural(report.rows, "row")) written in \(Words.plural(report.epochs, "commit")) "
         + "(\(Words.seconds(report.commitMilliseconds)))")
-    for reached in report.frontier { lines.append("position  \(reached.partition): through \(reached.text)") }
+    for reached in report.frontier {
+      lines.append("position  \(reached.partition): \(reached.next == nil ? "" : "through ")\(reached.text)")
+    }
     if report.framesWithoutChecksum > 0 {
       lines.append(
         "warning   \(Words.plural(report.framesWithoutChecksum, "zstd frame")) without a checksum: "

@@ -40,6 +40,10 @@ struct Cat: ParsableCommand {
     var printing = Printing(self, opened)
     do {
       try printing.run(try chosen(opened.plan))
+      if printing.printed == 0 {
+        let hint = onlyKey == nil && archive.key != nil ? "; --key is where the key is, --only-key is which one" : ""
+        Console.shared.say("replay: no event fits\(hint)")
+      }
     } catch is ByteOutput.Closed {
       // The reader has seen enough.
     }
@@ -74,6 +78,7 @@ private struct Printing {
   private let isEnveloped: Bool
   private var out = ByteOutput()
   private var left: UInt64
+  private(set) var printed: UInt64 = 0
 
   init(_ command: Cat, _ archive: OpenedArchive) {
     self.command = command
@@ -123,6 +128,7 @@ private struct Printing {
         if isEnveloped { putEnvelope(record, reader, segment) } else { out.putOnOneLine(raw(record, reader.block)) }
         try out.endLine()
         left -= 1
+        printed += 1
       }
     }
   }

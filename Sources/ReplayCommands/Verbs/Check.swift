@@ -31,7 +31,7 @@ struct Check: ParsableCommand {
     Signals.endAtOnce()
     let opened = try OpenedArchive(archive)
     for line in opened.description { Console.shared.detail(line) }
-    let read = Checking(self, opened).read()
+    let read = try Checking(self, opened).read()
     let account = CheckAccount(
       opened, read, rule: opened.chain(chain), keyIsAsked: archive.key != nil, timeIsAsked: archive.time != nil)
     try CheckReport(account, opened, requireIntegrity: requireIntegrity).show()
@@ -55,7 +55,7 @@ struct Checking {
     self.archive = archive
   }
 
-  func read() -> CheckReading {
+  func read() throws -> CheckReading {
     let segments = archive.plan.partitions.flatMap(\.segments).sorted { $0.entry.size > $1.entry.size }
     var reads = Reads()
     _ = reads.time()
@@ -67,7 +67,7 @@ struct Checking {
     let tally = Mutex(Progress(bytes: 0, events: 0))
     let next = Atomic<Int>(0)
     let lanes = min(command.lanes ?? Clock.processors, max(1, segments.count))
-    SideBySide.run(lanes, named: "replay-check") { _ in
+    try SideBySide.run(lanes, named: "replay-check") { _ in
       var examiner = SegmentExaminer(decoder, source) { bytes, events in
         let now = tally.withLock { tally in
           tally.bytes += bytes

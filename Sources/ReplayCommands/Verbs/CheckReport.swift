@@ -31,9 +31,18 @@ struct CheckReport {
 
   private func line(_ verdict: SegmentVerdict) -> String {
     let words = verdict.kind.rawValue + String(repeating: " ", count: 10 - verdict.kind.rawValue.count)
-    let reasons = verdict.problems.map(\.summary) + verdict.allowed.map(\.detail) + verdict.doubts + verdict.notes
+    let reasons =
+      verdict.problems.map { CheckReport.reason($0, verdict.segment) } + verdict.allowed.map(\.detail) + verdict.doubts
+      + verdict.notes
     let about = reasons.isEmpty ? "" : "  (" + reasons.joined(separator: "; ") + ")"
     return "\(words)  \(verdict.segment.name)  \(Words.plural(verdict.facts.events, "event"))\(about)"
+  }
+
+  /// What is wrong and where, without the file's name, which stands before it.
+  private static func reason(_ problem: ReplayError, _ segment: Segment) -> String {
+    let name = ": \(segment.name)"
+    let summary = problem.summary.hasSuffix(name) ? String(problem.summary.dropLast(name.count)) : problem.summary
+    return ([summary] + problem.details.filter { !$0.hasPrefix("partition: ") }.prefix(2)).joined(separator: ": ")
   }
 
   private var events: UInt64 { account.verdicts.reduce(0) { $0 + $1.facts.events } }
@@ -52,11 +61,11 @@ struct CheckReport {
     for (doubt, found) in doubts.sorted(by: { $0.key < $1.key }) where found.count > 1 || doubts.count < 5 {
       lines.append("doubt     \(Words.plural(found.count, "segment")): \(doubt)")
     }
-    return lines + hotKeys
+    return hotKeys + lines
   }
 
   private var hotKeys: [String] {
-    let top = account.keys.top(10)
+    let top = account.keys.top(Console.shared.isVerbose ? 10 : 3)
     guard let first = top.first, account.keys.total > 0 else { return [] }
     let doubt = account.keys.uncertainty > 0 ? " (each may be up to \(Words.count(account.keys.uncertainty)) more)" : ""
     var lines = [

@@ -67,8 +67,27 @@ struct ManualPages {
       lines += [".TP", ".B \(ManualPages.escaped(verb.commandName))", ManualPages.escaped(verb.abstract ?? "")]
     }
     lines += options(command)
+    if !verbs.isEmpty { lines += ManualPages.common }
     lines += [".SH SEE ALSO", others.map { "\\fB\(ManualPages.escaped($0))\\fR(1)" }.joined(separator: ",\n")]
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What holds for every verb.
+  private static var common: [String] {
+    var lines = [".SH EXIT STATUS"]
+    for (code, meaning) in ExitCodes.all { lines += [".TP", ".B \(code)", escaped(meaning)] }
+    lines += [
+      ".SH ENVIRONMENT",
+      escaped(
+        "Every flag has a variable: --commit-interval is REPLAY_COMMIT_INTERVAL; the command line wins. Flags without")
+        + "\n"
+        + escaped("a value take 1 or 0. REPLAY_FUNCTION takes several names with commas. NO_COLOR turns colours off."),
+      ".SH FILES",
+      escaped(
+        "The store is one SQLite file, with -wal and -shm beside it while a run writes. Tables whose names begin with")
+        + "\n" + escaped("_replay_ are the tool's own; all others are the functions'."),
+    ]
+    return lines
   }
 
   /// The options under the titles of their groups, in the order of the help text.

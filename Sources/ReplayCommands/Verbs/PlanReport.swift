@@ -4,8 +4,7 @@ import ReplayCore
 /// The plan as a person reads it.
 extension Outlook {
   var lines: [String] {
-    var seen: Set<String> = []
-    var lines = archive.description.filter { seen.insert($0).inserted }
+    var lines = archive.description
     for finding in findings {
       lines.append("found     \(finding.kind.rawValue) in \(finding.segment): \(finding.detail)")
     }

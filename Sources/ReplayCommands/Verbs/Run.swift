@@ -50,7 +50,9 @@ struct Replaying {
     let projections = try command.functions.projections
     try refuseStoreInside()
     for line in archive.description { Console.shared.detail(line) }
-    if archive.layout.orderStrength != .exact { Console.shared.say("replay: \(archive.layout.orderStrength.sentence)") }
+    if archive.layout.orderStrength != .exact, !Console.shared.isVerbose {
+      Console.shared.say("replay: \(archive.layout.orderStrength.sentence)")
+    }
     for line in archive.warnings { Console.shared.say("replay: \(line)") }
     let store = try command.store.open()
     let checkpoints = try store.open(

@@ -1,0 +1,14 @@
+/// The documented exit codes, for the manual; the README has the same table, and a test makes each of them.
+enum ExitCodes {
+  static let all: [(code: String, meaning: String)] = [
+    ("0", "Every event is settled, now or before."), ("1", "Something that should not happen."),
+    ("2", "Only plan --detailed-exitcode: there is work to do."),
+    ("3", "Done, but something was left out because a flag allows it."), ("64", "Usage."),
+    ("65", "The archive is damaged, its chain is broken, or an event is not what the function declares."),
+    ("66", "There is no such archive, or nothing in it can be read."), ("69", "A disk or service failed."),
+    ("73", "Something cannot be created."), ("75", "The store is locked, or its answer was lost."),
+    ("76", "Another run took the function over."), ("77", "Permission."),
+    ("78", "The store was made by another version, shape or reading of the function."),
+    ("130, 143", "Stopped by Ctrl-C or SIGTERM; what was read whole is committed."),
+  ]
+}
