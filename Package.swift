@@ -53,7 +53,8 @@ let package = Package(
       ]),
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
     .executableTarget(
-      name: "ReplayTool", dependencies: ["Replay", "RetailProjections"], swiftSettings: strict),
+      // ReplayCore too, though it comes with Replay: without it an incremental build misses that its types changed size.
+      name: "ReplayTool", dependencies: ["Replay", "RetailProjections", "ReplayCore"], swiftSettings: strict),
     tests("TidyTests", imports: []),
     tests("ReplayCoreTests", imports: ["ReplayCore", "ReplayTesting"]),
     tests("ReplayArchiveTests", imports: ["ReplayCore", "ReplayArchive"]),
