@@ -20,7 +20,7 @@ struct TidyTests {
     "ReplayCore": [], "ReplayArchive": ["ReplayCore"],
     "ReplayDecode": ["ReplayCore", "CDecode", "CZstd", "CISAL"], "ReplayEngine": ["ReplayCore"],
     "ReplaySQLite": ["ReplayCore", "CSQLite"], "RetailProjections": ["ReplayCore"],
-    "ReplayTesting": ["ReplayCore", "ReplayDecode", "ReplayEngine", "CZlib", "CZstd"],
+    "ReplayTesting": ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"],
     "Replay": ["ReplayCore", "ReplayCommands"],
   ]
 
