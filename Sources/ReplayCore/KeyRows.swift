@@ -13,8 +13,12 @@ public struct KeyRows {
 
   /// Where the first row is whose `column` is `text`.
   public func firstIndex(where column: ValueColumn, is text: Text) -> Int? {
-    for place in 0..<count where table.row(entry, place)[table.subkeyCount + column.index].equals(text) {
-      return place
+    let cells = table.rows(entry) + table.subkeyCount + column.index
+    if text.count <= Cell.inlineLimit {
+      let wanted = Cell(inline: text)
+      for place in 0..<count where cells[place * table.width] == wanted { return place }
+    } else {
+      for place in 0..<count where cells[place * table.width].equals(text) { return place }
     }
     return nil
   }

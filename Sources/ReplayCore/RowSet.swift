@@ -47,6 +47,27 @@ public final class RowSet: @unchecked Sendable {
     return UnsafeBufferPointer(start: cells + index * width, count: width)
   }
 
+  /// Calls `body` with the rows of all sets, which are of one table, in key order across them: a table that is written
+  /// from its start to its end costs a fraction of one that is written here and there.
+  public static func eachInOrder(_ sets: [RowSet], _ body: (UnsafePointer<Cell>) throws -> Void) rethrows {
+    let textual = sets.first?.schema.keys.map(\.type.isText) ?? []
+    var left = sets.filter { $0.count > 0 }.map { (set: $0, place: 0) }
+    while !left.isEmpty {
+      var least = 0
+      for other in left.indices.dropFirst()
+      where precedes(left[other].set, left[other].place, left[least].set, left[least].place, textual) {
+        least = other
+      }
+      let (set, place) = left[least]
+      try body(set.cells + place * set.width)
+      if place + 1 < set.count { left[least].place += 1 } else { left.remove(at: least) }
+    }
+  }
+
+  private static func precedes(_ a: RowSet, _ i: Int, _ b: RowSet, _ j: Int, _ textual: [Bool]) -> Bool {
+    precedes(a.cells + i * a.width, b.cells + j * b.width, textual)
+  }
+
   private static func precedes(_ a: UnsafePointer<Cell>, _ b: UnsafePointer<Cell>, _ textual: [Bool]) -> Bool {
     for key in 0..<textual.count {
       if textual[key] {

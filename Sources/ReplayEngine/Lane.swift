@@ -41,6 +41,7 @@ final class Lane {
           block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
           cursor: cursor)
         if loads[index] { try fetch(batch, changes[index]) }
+        for rows in changes[index].keyed { rows.warm(batch) }
         do { try projection.apply(batch, changes[index]) } catch {
           throw failure(error, of: projection, in: block, at: cursor.pointee)
         }

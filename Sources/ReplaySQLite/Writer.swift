@@ -105,15 +105,15 @@ package final class Writer: @unchecked Sendable {
       }
       written += UInt64(set.deletes.count)
     }
-    for set in function.changes where set.count > 0 {
-      let statement = try connection.prepared(TableSQL(schema: set.schema).upsert)
-      let writer = RowWriter(statement, table: set.schema, columns: set.schema.columns)
-      let lists = set.schema.hasLists ? try ListMerging(set.schema, on: connection) : nil
-      for index in 0..<set.count {
-        guard let start = set[index].baseAddress else { continue }
-        if let lists { try lists.write(start, by: writer) } else { try writer.write(start) }
+    for table in function.changes.map(\.schema).uniqued() {
+      let sets = function.changes.filter { $0.schema.name == table.name }
+      let statement = try connection.prepared(TableSQL(schema: table).upsert)
+      let writer = RowWriter(statement, table: table, columns: table.columns)
+      let lists = table.hasLists ? try ListMerging(table, on: connection) : nil
+      try RowSet.eachInOrder(sets) { row in
+        if let lists { try lists.write(row, by: writer) } else { try writer.write(row) }
       }
-      written += UInt64(set.count)
+      written += UInt64(sets.reduce(0) { $0 + $1.count })
     }
     return written
   }
@@ -176,4 +176,12 @@ extension Connection {
 
   /// A path that SQLite cannot take for one of its special names (`:memory:`, `file:…`, none).
   package static func plain(_ path: String) -> String { path.hasPrefix("/") ? path : "./" + path }
+}
+
+extension [TableSchema] {
+  /// Each table once, in the order that they come in.
+  fileprivate func uniqued() -> [TableSchema] {
+    var seen: Set<String> = []
+    return filter { seen.insert($0.name).inserted }
+  }
 }
