@@ -8,6 +8,6 @@ public struct Digest: Sendable {
 
   public mutating func add(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
-    value = crc64_ecma_refl(value, start.assumingMemoryBound(to: UInt8.self), UInt64(bytes.count))
+    value = replay_crc64(value, start.assumingMemoryBound(to: UInt8.self), UInt64(bytes.count))
   }
 }
