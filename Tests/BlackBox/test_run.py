@@ -17,6 +17,18 @@ class Run(unittest.TestCase):
     def run_tool(self, archive, *more, function="event-counts", **options):
         return replay("--archive", archive, "--function", function, "--store", self.store, *more, **options)
 
+    def is_open(self):
+        """True once a run has taken the function."""
+        if not os.path.exists(self.store):
+            return False
+        database = sqlite3.connect(self.store)
+        try:
+            return bool(database.execute("SELECT 1 FROM _replay_functions").fetchall())
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            database.close()
+
     def events(self):
         with sqlite3.connect(self.store) as database:
             return database.execute("SELECT sum(events) FROM event_counts").fetchone()[0]
@@ -211,7 +223,8 @@ class Run(unittest.TestCase):
         command = [TOOL, "--archive", archive, "--function", "event-counts", "--store", self.store, "--lanes", "1",
                    "--commit-interval", "0.02", "--progress", "none"]
         first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.06)
+        while not self.is_open():
+            time.sleep(0.002)
         first.send_signal(signal.SIGSTOP)
         second = self.run_tool(archive)
         first.send_signal(signal.SIGCONT)
