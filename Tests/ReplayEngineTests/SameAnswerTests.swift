@@ -48,6 +48,21 @@ struct SameAnswerTests {
     #expect(database.dump() == model(events))
   }
 
+  /// Open changes above the limit make a commit due, however the keys are kept apart; what is cached is no change.
+  @Test(arguments: [1, 3]) func memoryOfChangesMakesACommitDue(partitions: Int) throws {
+    let events = sales(2000, partitions: partitions, seed: 12)
+    let (source, plan) = archive(events, segments: 8)
+    for (commitBytes, least, most) in [(1, UInt64(4), UInt64.max), (192 << 20, 1, 1)] {
+      let database = MemoryDatabase()
+      let report = try TestRun(
+        functions: [RecentlyViewed()], source: source, plan: plan, database: database, lanes: 3, blockBytes: 1024,
+        commitBytes: commitBytes
+      ).run()
+      #expect(report.epochs >= least && report.epochs <= most, "\(report.epochs) commits for \(commitBytes) bytes")
+      #expect(database.dump() == model(events).filter { $0.hasPrefix("recently_viewed") })
+    }
+  }
+
   /// A run over a growing archive, each time with other lanes: what is settled is never read again.
   @Test func theArchiveGrowsBetweenRuns() throws {
     var chance = SplitMix64(seed: 5)

@@ -117,6 +117,7 @@ struct TestRun {
   var blockBytes = 4096
   var commitEvents: UInt64 = .max
   var maxStateBytes = 1 << 30
+  var commitBytes = 192 << 20
   var rule: any ChainRule = NoChain()
   var stop = StopRequest()
 
@@ -134,6 +135,7 @@ struct TestRun {
     options.lanes = lanes
     options.commitEvents = commitEvents
     options.maxStateBytes = maxStateBytes
+    options.commitBytes = commitBytes
     let setup = RunSetup(
       projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
       store: store, rule: rule, options: options, stop: stop
