@@ -13,12 +13,12 @@ final class Attempt: @unchecked Sendable {
   private let router: Router?
   private let workers: Int
   private let frontiers: [[Partition: Position]]
-  /// Names of segments that earlier runs read in part.
-  private let halfRead: Set<String>
+  /// For each function, the names of the segments that earlier runs read in part.
+  private let halfRead: [Set<String>]
 
   init(
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], frontiers: [[Partition: Position]],
-    halfRead: Set<String>, isFresh: [Bool], bounds: [Int: ReadBound]
+    halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound]
   ) throws {
     self.setup = setup
     self.committer = committer
@@ -87,7 +87,8 @@ final class Attempt: @unchecked Sendable {
   private func read(_ task: ReadTask, _ ticket: Int, _ worker: Int) throws -> Bool {
     let segment = setup.plan.partitions[task.partition].segments[task.segment]
     let own = frontiers.map { $0[segment.partition].map { segment.mark(atOrAfter: $0) } ?? 0 }
-    let decoder = try setup.decoder.open(segment, in: setup.source, range: range(of: segment, task, own))
+    let range = range(of: segment, task, own)
+    let decoder = try setup.decoder.open(segment, in: setup.source, range: range)
     var block = setup.decoder.makeBlock(for: segment)
     while try decoder.next(block) {
       block.partitionIndex = UInt32(task.partition)
@@ -103,7 +104,7 @@ final class Attempt: @unchecked Sendable {
       }
     }
     router?.closeTicket(ticket, partition: task.partition)
-    try checkLength(segment, decoder.summary, own)
+    if range.untilOrdinal == .max { try checkLength(segment, decoder.summary, own) }
     return floor.change { floor in
       floor.reading -= 1
       floor.workerBytes[worker] = 0
@@ -116,7 +117,8 @@ final class Attempt: @unchecked Sendable {
 
   /// A segment that was half read may not end before the position that was reached in it.
   private func checkLength(_ segment: Segment, _ summary: SegmentSummary, _ own: [UInt64]) throws {
-    guard halfRead.contains(segment.name), let reached = own.max() else { return }
+    let ours = own.indices.filter { halfRead[$0].contains(segment.name) }
+    guard let reached = ours.map({ own[$0] }).max() else { return }
     let end: UInt64 =
       if case .explicit = segment.numbering { summary.lastNumber.map { $0 + 1 } ?? 0 } else { summary.records }
     guard end < reached else { return }

@@ -75,7 +75,7 @@ public struct ReplayRun {
     let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
     return try Attempt(
       setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers,
-      halfRead: Set(checkpoints.flatMap(\.halfRead).map(\.entry.name)), isFresh: isFresh, bounds: bounds)
+      halfRead: checkpoints.map { Set($0.halfRead.map(\.entry.name)) }, isFresh: isFresh, bounds: bounds)
   }
 
   private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {

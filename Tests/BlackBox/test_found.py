@@ -114,6 +114,25 @@ class Found(unittest.TestCase):
         self.run_tool()
         self.assertEqual(self.rows("SELECT sum(units) FROM shade_velocity"), [(62,)])
 
+    def test_functions_that_stand_at_different_places_go_on_together(self):
+        lines = self.half_read()
+        self.put("b.json", "".join(sold(f"s{n}") for n in range(60, 90)))
+        self.run_tool(function="event-counts")
+        self.put("a.json", "".join(lines) + sold("good"))
+        done = replay("--archive", self.archive, "--function", "shade-velocity", "--function", "event-counts", "--store",
+                      self.store)
+        self.assertEqual(done.returncode, 65, done.stderr)  # event-counts has settled the file that was mended
+        self.put("a.json", "".join(lines) + sold("bad", "1.001"))
+        self.store += "2"
+        self.run_tool(code=65)
+        self.run_tool(function="event-counts")
+        with open(os.path.join(self.archive, "a.json")) as file:
+            self.assertEqual(len(file.readlines()), 61)
+        done = replay("--archive", self.archive, "--function", "shade-velocity", "--function", "event-counts", "--store",
+                      self.store)
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertIn("record 61", done.stderr)
+
     def test_a_half_read_file_that_was_shortened_is_refused(self):
         lines = self.half_read()
         self.put("a.json", "".join(lines[:30]))
