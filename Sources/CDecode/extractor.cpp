@@ -67,7 +67,7 @@ bool Numbers::take(uint64_t number, uint64_t ordinal, bool drop_duplicates) {
   if (number > state.greatest) {
     if (number != state.greatest + 1) {
       state.missing += number - state.greatest - 1;
-      holes.emplace_back(state.greatest + 1, number);
+      holes.emplace_hint(holes.end(), state.greatest + 1, number);
     }
     state.greatest = number;
     return true;
@@ -77,20 +77,19 @@ bool Numbers::take(uint64_t number, uint64_t ordinal, bool drop_duplicates) {
     state.odd_number = number;
     state.odd_after = state.greatest;
   }
-  for (size_t place = holes.size(); place-- > 0;) {
-    auto [first, end] = holes[place];
-    if (number >= end) break;
-    if (number < first) continue;
-    holes.erase(holes.begin() + long(place));
-    if (number + 1 < end) holes.insert(holes.begin() + long(place), {number + 1, end});
-    if (first < number) holes.insert(holes.begin() + long(place), {first, number});
+  auto hole = holes.upper_bound(number);
+  if (hole != holes.begin() && (--hole)->second > number) {
+    auto [first, end] = *hole;
+    holes.erase(hole);
+    if (first < number) holes.emplace(first, number);
+    if (number + 1 < end) holes.emplace(number + 1, end);
     state.missing--;
     state.inversions++;
     return true;
   }
   if (number < state.first) {
     state.missing += state.first - number - 1;
-    if (number + 1 < state.first) holes.insert(holes.begin(), {number + 1, state.first});
+    if (number + 1 < state.first) holes.emplace(number + 1, state.first);
     state.first = number;
     state.inversions++;
     return true;

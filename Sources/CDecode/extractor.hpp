@@ -1,5 +1,6 @@
 // The extractor's state; the walk over a block is in extract.cpp.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,7 +38,7 @@ struct Condition {
 /// Numbers of the segment's records, to tell duplicates from inversions.
 struct Numbers {
   replay_numbers state{};
-  std::vector<std::pair<uint64_t, uint64_t>> holes;  // [first, end), rising
+  std::map<uint64_t, uint64_t> holes;  // by their first number, the one behind their last
 
   /// True where the record is to be kept.
   bool take(uint64_t number, uint64_t ordinal, bool drop_duplicates);

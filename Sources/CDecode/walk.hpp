@@ -96,10 +96,16 @@ struct Walk {
         at += 8;
       int step = 0;
       for (; step < 8 && at < end; step++) {
-        depth += depths.change[buf[*at++]];
+        int64_t change = depths.change[buf[*at++]];
+        depth += change;
         if (depth == 0) {
           s = at;
           return true;
+        }
+        // A bracket that closes one of the other kind: no later one may make up for it.
+        if (change < 0 && (int32_t(depth) < 0 || depth >> 32 < 0)) {
+          s = at;
+          return false;
         }
       }
     }
@@ -198,6 +204,7 @@ inline bool Walk::decide(size_t field) {
 
 inline bool Walk::read_position(size_t start, size_t stop, bool quoted) {
   if (quoted) start++, stop--;
+  else if (!is_number(buf + start, buf + stop)) return false;
   if (start >= stop || stop - start > 20) return false;
   uint64_t value = 0;
   for (size_t at = start; at < stop; at++) {

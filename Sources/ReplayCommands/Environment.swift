@@ -19,16 +19,17 @@ enum Environment {
   /// Throws `.usage` for a flag's variable that says neither yes nor no.
   static func arguments(_ given: [String]) throws -> [String] {
     let set = variables()
-    guard !set.isEmpty else { return given }
+    guard !set.isEmpty, given.first != "help" else { return given }
     let verb = Verb(given)
     var added: [String] = []
     for (name, value) in set.sorted(by: { $0.key < $1.key }) {
       let flag = "--" + name.lowercased().map { $0 == "_" ? "-" : $0 }.map(String.init).joined()
-      let rivals = [flag] + (["--archive", "--files-from"].contains(flag) ? ["--archive", "--files-from"] : [])
+      let rivals =
+        [["--archive", "--files-from"], ["--quiet", "--verbose", "-q", "-v"]].first { $0.contains(flag) } ?? [flag]
       let isGiven = given.contains { word in rivals.contains { word == $0 || word.hasPrefix($0 + "=") } }
       guard let option = verb.options[flag], !isGiven else { continue }
       switch option {
-      case .value: added += [flag, value]
+      case .value: if !value.isEmpty { added.append(flag + "=" + value) }
       case .flag:
         if ["1", "true", "yes", "on"].contains(value.lowercased()) {
           added.append(flag)
@@ -36,10 +37,11 @@ enum Environment {
           throw ReplayError(
             .usage, "the variable \(prefix)\(name) says neither yes nor no: \(value)", next: "set it to 1 or 0")
         }
-      case .repeated: for part in value.split(separator: ",") { added += [flag, String(part)] }
+      case .repeated: for part in value.split(separator: ",") { added.append(flag + "=" + part) }
       }
     }
-    return given + added
+    let end = given.firstIndex(of: "--") ?? given.endIndex
+    return given[..<end] + added + given[end...]
   }
 
   private static func variables() -> [String: String] {

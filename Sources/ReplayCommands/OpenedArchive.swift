@@ -90,6 +90,9 @@ struct OpenedArchive {
       dropDuplicates: chain.allowDuplicates)
   }
 
+  /// Where the parts of an event are; nil where no record was seen that could tell.
+  var seenAnatomy: Anatomy? { layout.framing == nil ? nil : plan.anatomy }
+
   /// CRC-64 of a segment's first `count` compressed bytes, read anew.
   func digest(of segment: Segment, bytes count: UInt64) throws -> UInt64 {
     let reader = try source.open(segment.entry)

@@ -14,15 +14,22 @@ enum Usage {
     if let first = arguments.first, !first.hasPrefix("-"), !verbs.contains(first) {
       throw unknown("there is no verb \(first)", first, among: verbs, else: "replay --help lists the verbs")
     }
+    if arguments.first == "help", let verb = arguments.dropFirst().first, !verb.hasPrefix("-"), !verbs.contains(verb) {
+      throw unknown("there is no verb \(verb)", verb, among: verbs, else: "replay --help lists the verbs")
+    }
     if arguments.first == "help" || arguments.first == "---completion" { return }
     let options = Verb(arguments).options
     var rest = arguments[...]
+    var seen: Set<String> = []
     while let word = rest.popFirst() {
       if word == "--" { return }
       guard word.hasPrefix("--") else { continue }
       let name = word.split(separator: "=", maxSplits: 1).first.map(String.init) ?? word
       if let kind = options[name] {
         if kind != .flag, name == word { _ = rest.popFirst() }
+        if kind == .value, !seen.insert(name).inserted {
+          throw ReplayError(.usage, "the flag \(name) is given twice", next: "give it once")
+        }
       } else if !builtIn.contains(name) {
         throw unknown(
           "there is no flag \(name)", name, among: Array(options.keys),

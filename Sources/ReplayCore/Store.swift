@@ -87,6 +87,8 @@ public struct Checkpoint: Sendable {
   public var halfRead: [HalfReadSegment]
   /// What flags let through in all runs.
   public var findings: [ChainFinding] = []
+  /// For partitions with gaps in what was read: behind the last one. An overlap that reaches before it cannot be resolved.
+  public var gapEnds: [Partition: Position] = [:]
   /// Events settled so far, in all runs.
   public var events: UInt64
   public var epochs: UInt64
@@ -117,6 +119,8 @@ public struct EpochCommit: Sendable {
     public var settled: [SettledSegment]
     /// Where partitions that moved stand in the middle of a segment; what was known of them before is forgotten.
     public var halfRead: [HalfReadSegment]
+    /// Of the partitions in `frontier`, those with gaps in what was read: behind the last one.
+    public var gapEnds: [Partition: Position] = [:]
     /// What a flag let through in this epoch, to be kept.
     public var findings: [ChainFinding] = []
     /// Events settled in this epoch.

@@ -49,7 +49,8 @@ final class HexBlocks: SegmentDecoder {
     block.duplicates = envelope.duplicates
     block.nextMark = envelope.nextMark
     block.isProven = envelope.isProven
-    block.isRegular = envelope.isRegular
+    block.isRising = envelope.isRising
+    block.hasGaps = envelope.hasGaps
     block.compressedBytes = envelope.compressedBytes
     block.prefixBytes = envelope.prefixBytes
     block.prefixDigest = envelope.prefixDigest

@@ -74,7 +74,8 @@ final class SegmentBlocks: SegmentDecoder {
     block.isProven = isProven && beside.allSatisfy { $0.file.isProven }
     if block.isProven { provenOrdinal = ordinal }
     let numbers = replay_extractor_numbers(extractor.handle)
-    block.isRegular = numbers.missing == 0 && numbers.duplicates == 0 && numbers.inversions == 0
+    block.isRising = numbers.duplicates == 0 && numbers.inversions == 0
+    block.hasGaps = numbers.missing > 0
     block.firstNumber = numbers.any ? numbers.first : nil
     block.compressedBytes = stream.compressedBytes
     (block.prefixBytes, block.prefixDigest) = stream.prefix(of: base)
@@ -92,6 +93,7 @@ final class SegmentBlocks: SegmentDecoder {
       while layers > 1 || stream.provenBytes < base {
         if try stream.read(into: scrap) == 0 { break }
       }
+      for (file, _) in beside { try file.prove() }
     } catch let error as ReplayError where error.code == .data {
       throw error.at(segment, ordinal: provenOrdinal)
     }
@@ -123,9 +125,18 @@ final class SegmentBlocks: SegmentDecoder {
       if let cut = cutter?.cut(storage.bytes, fill: storage.fill), cut > 0 {
         return cut
       }
-      if storage.fill > limits.maxRecordBytes { throw tooLong() }
+      if storage.fill > limits.maxRecordBytes, filled(storage) > limits.maxRecordBytes { throw tooLong() }
       if storage.fill == storage.room { storage.reserve(storage.room * 2) }
     }
+  }
+
+  /// Bytes without the white space around them.
+  private func filled(_ storage: BlockStorage) -> Int {
+    let isSpace = { (place: Int) in [9, 10, 13, 32].contains(storage.bytes[place]) }
+    guard let first = (0..<storage.fill).first(where: { !isSpace($0) }),
+      let last = (0..<storage.fill).last(where: { !isSpace($0) })
+    else { return 0 }
+    return last - first + 1
   }
 
   /// Drops what may stand before the first record and finds the framing.

@@ -17,7 +17,8 @@ final class Attempt: @unchecked Sendable {
   private let halfRead: [Set<String>]
 
   init(
-    _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], frontiers: [[Partition: Position]],
+    _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], gapEnds: [Position?],
+    frontiers: [[Partition: Position]],
     halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound]
   ) throws {
     self.setup = setup
@@ -32,7 +33,8 @@ final class Attempt: @unchecked Sendable {
         isFresh: isFresh)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
-    let schedule = ReadSchedule(setup.plan.partitions, done: done, ends: ends, order: order, bounds: bounds)
+    let schedule = ReadSchedule(
+      setup.plan.partitions, done: done, ends: ends, gapEnds: gapEnds, order: order, bounds: bounds)
     let ledger = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
     floor = Monitor(Floor(schedule, ledger: ledger, workers: workers, lanes: laneCount))
     router =
@@ -92,7 +94,8 @@ final class Attempt: @unchecked Sendable {
     var block = setup.decoder.makeBlock(for: segment)
     while try decoder.next(block) {
       block.partitionIndex = UInt32(task.partition)
-      let facts = BlockFacts(block, own: own, functions: setup.projections.count)
+      let facts = BlockFacts(
+        block, own: own, functions: setup.projections.count, acceptsGaps: setup.rule.acceptsGaps)
       if let router {
         try router.send(block, ticket: ticket, partition: task.partition)
       } else {
@@ -216,9 +219,10 @@ final class Attempt: @unchecked Sendable {
   /// Takes every lane's changes at one frontier and hands them to the committer. True where it was the last cut.
   private func cut() throws -> Bool {
     try router?.drain()
-    let (frontier, halfRead, findings, ledger, settled, closing, hasWork) = floor.quietly { floor in
+    let (frontier, halfRead, gapEnds, findings, ledger, settled, closing, hasWork) = floor.quietly { floor in
       (
-        floor.schedule.frontier, floor.schedule.halfRead, floor.openFindings, floor.ledger, floor.settled,
+        floor.schedule.frontier, floor.schedule.halfRead, floor.schedule.gapEnds, floor.openFindings, floor.ledger,
+        floor.settled,
         floor.closing,
         floor.openRecords > 0 || !floor.settled.isEmpty
       )
@@ -230,6 +234,7 @@ final class Attempt: @unchecked Sendable {
           let partition = setup.plan.partitions[index].partition
           guard let position, own[partition].map({ $0 < position }) ?? true else { continue }
           moves.frontier[partition] = position
+          moves.gapEnds[partition] = gapEnds[index]
           if let half = halfRead[index] { moves.halfRead.append(half) }
         }
         return moves

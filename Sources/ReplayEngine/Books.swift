@@ -38,7 +38,7 @@ struct BlockFacts {
 
   /// `own`: for each function, the first mark it has not settled. Records between that and what the decoder was told
   /// to begin at repeat the segment before: they are duplicates, where that is allowed.
-  init(_ block: RecordBlock, own: [UInt64], functions: Int) {
+  init(_ block: RecordBlock, own: [UInt64], functions: Int, acceptsGaps: Bool) {
     scanned = UInt64(block.scanned)
     below = own.enumerated().map { function, mark in
       let dropped = block.below[function]
@@ -49,7 +49,7 @@ struct BlockFacts {
     duplicates = below.indices.map { block.duplicates[$0] + block.below[$0] - below[$0] }
     wanted = block.wanted(functions: functions)
     compressedBytes = block.compressedBytes
-    let mayStand = block.isProven && block.isRegular && block.nextMark > 0
+    let mayStand = block.isProven && block.isRising && (acceptsGaps || !block.hasGaps) && block.nextMark > 0
     stand =
       mayStand
       ? Stand(

@@ -18,6 +18,7 @@ final class Committer {
   struct Moves: Sendable {
     var frontier: [Partition: Position] = [:]
     var halfRead: [HalfReadSegment] = []
+    var gapEnds: [Partition: Position] = [:]
   }
 
   private enum State {
@@ -36,6 +37,7 @@ final class Committer {
     /// What is durable: the books of all committed epochs, and the frontier of each function.
     var books: Ledger
     var frontiers: [[Partition: Position]]
+    var gapEnds: [Partition: Position] = [:]
     /// Segments settled by this run's commits, one entry for each function.
     var settled: [SettledSegment] = []
   }
@@ -92,6 +94,9 @@ final class Committer {
     desk.quietly { ($0.books, $0.frontiers, $0.epochs, $0.rows, $0.milliseconds) }
   }
 
+  /// Behind the last gap in what this run's commits hold.
+  var durableGapEnds: [Partition: Position] { desk.quietly { $0.gapEnds } }
+
   /// What this run's commits settled since it was asked last.
   var durableSettled: [SettledSegment] {
     desk.quietly { desk in
@@ -125,7 +130,10 @@ final class Committer {
           desk.milliseconds += now() - begun
           desk.books += cut.ledger
           desk.settled += cut.settled.flatMap { $0 }
-          for (index, moves) in cut.moves.enumerated() { desk.frontiers[index].merge(moves.frontier) { $1 } }
+          for (index, moves) in cut.moves.enumerated() {
+            desk.frontiers[index].merge(moves.frontier) { $1 }
+            desk.gapEnds.merge(moves.gapEnds) { max($0, $1) }
+          }
           let events = cut.names.indices.map { desk.books.total(of: $0).read }.max() ?? 0
           return .committed(commits: desk.epochs, events: events, rows: desk.rows)
         case .failure(let error):
@@ -158,6 +166,7 @@ final class Committer {
         frontier: cut.moves[index].frontier, settled: cut.settled[index], halfRead: cut.moves[index].halfRead,
         events: cut.ledger.total(of: index).read)
       function.findings = cut.findings
+      function.gapEnds = cut.moves[index].gapEnds
       functions.append(function)
     }
     switch try store.commit(EpochCommit(functions: functions)) {

@@ -48,13 +48,18 @@ struct ReadSchedule {
   /// For each partition, where this attempt may not go on.
   let bounds: [Int: ReadBound]
 
-  init(_ plan: [PartitionPlan], done: [Int], ends: [Position?], order: Order, bounds: [Int: ReadBound]) {
+  init(
+    _ plan: [PartitionPlan], done: [Int], ends: [Position?], gapEnds: [Position?], order: Order,
+    bounds: [Int: ReadBound]
+  ) {
     self.order = order
     self.bounds = bounds
     partitions = plan.indices.map { index in
-      PartitionState(
+      var state = PartitionState(
         segments: plan[index].segments, done: done[index], next: done[index], end: ends[index],
         limit: bounds[index].map { $0.segment + 1 } ?? plan[index].segments.count)
+      state.denseFrom = gapEnds[index]?.number
+      return state
     }
   }
 
@@ -149,7 +154,7 @@ struct ReadSchedule {
       partitions[partition].done = index + 1
       settled.append(
         SettledSegment(
-          partition: segment.partition, entry: segment.entry, digest: summary.digest, records: summary.records,
+          partition: segment.partition, entry: segment.kept, digest: summary.digest, records: summary.records,
           end: end ?? .zero))
     }
     return (findings, settled)
@@ -158,13 +163,16 @@ struct ReadSchedule {
   /// Per partition, the next position to read if the run stopped here. Nil: nothing was read of it, ever.
   var frontier: [Position?] { partitions.map { $0.partial?.position ?? $0.end } }
 
+  /// Per partition, the place behind the last gap in what is read.
+  var gapEnds: [Position?] { partitions.map { $0.denseFrom.map { Position(number: $0) } } }
+
   /// Per partition, the segment that is read in part, if there is one.
   var halfRead: [HalfReadSegment?] {
     partitions.map { state in
       guard let stand = state.partial, state.segments.indices.contains(state.done) else { return nil }
       let segment = state.segments[state.done]
       return HalfReadSegment(
-        partition: segment.partition, entry: segment.entry, prefixBytes: stand.prefixBytes,
+        partition: segment.partition, entry: segment.kept, prefixBytes: stand.prefixBytes,
         prefixDigest: stand.prefixDigest)
     }
   }

@@ -72,9 +72,12 @@ public struct ReplayRun {
       done.append(count)
       ends.append(count == 0 ? nil : settled.end(of: partition.segments[count - 1], in: setup.projections.count))
     }
+    let gapEnds = setup.plan.partitions.map { plan in
+      (checkpoints.map(\.gapEnds) + [committer.durableGapEnds]).compactMap { $0[plan.partition] }.max()
+    }
     let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
     return try Attempt(
-      setup, committer: committer, done: done, ends: ends, frontiers: durable.frontiers,
+      setup, committer: committer, done: done, ends: ends, gapEnds: gapEnds, frontiers: durable.frontiers,
       halfRead: checkpoints.map { Set($0.halfRead.map(\.entry.name)) }, isFresh: isFresh, bounds: bounds)
   }
 

@@ -15,6 +15,7 @@ struct CheckpointRows {
       frontier: Dictionary(try positions(), uniquingKeysWith: { _, last in last }), phase: stored.phase,
       settled: try settled(), halfRead: try halfRead(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
     checkpoint.findings = try findings()
+    checkpoint.gapEnds = try gapEnds()
     return checkpoint
   }
 
@@ -41,6 +42,16 @@ struct CheckpointRows {
         partition: try partition(row, table), entry: entry, digest: try Hex.word(row.text(6), in: table),
         records: UInt64(bitPattern: row.integer(7)), end: try position(row.text(8), table))
     }
+  }
+
+  private func gapEnds() throws -> [Partition: Position] {
+    let table = "_replay_positions"
+    let sql =
+      "SELECT log, side, partition, gap_end FROM \(table) WHERE \(CheckpointKey.condition) AND gap_end IS NOT NULL"
+    let found = try connection.query(sql, key.values) { row in
+      (try partition(row, table), try position(row.text(3), table))
+    }
+    return Dictionary(found, uniquingKeysWith: { $1 })
   }
 
   func findings() throws -> [ChainFinding] {
@@ -87,8 +98,8 @@ struct CheckpointRows {
   func add(_ change: EpochCommit.Function, at time: String) throws {
     for (partition, next) in change.frontier {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?)",
-        key.values + place(partition) + [.text(next.stored)])
+        "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
+        key.values + place(partition) + [.text(next.stored), .text(change.gapEnds[partition]?.stored ?? "")])
       try connection.run(
         "DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ?",
         key.values + place(partition))

@@ -56,7 +56,8 @@ struct Opening {
     let sql = """
       INSERT INTO _replay_functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0, 0, ?, ?, ?)
       ON CONFLICT DO UPDATE SET fence = fence + 1, owner = excluded.owner, format = excluded.format,
-        version = excluded.version, shape = excluded.shape, reading = excluded.reading,
+        version = excluded.version, shape = excluded.shape, 
+        reading = CASE excluded.reading WHEN '' THEN reading ELSE excluded.reading END,
         command = excluded.command, tables = excluded.tables, views = excluded.views\(restart)
       """
     let values: [Value] = [

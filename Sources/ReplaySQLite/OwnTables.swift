@@ -20,7 +20,7 @@ enum OwnTables {
     """
     CREATE TABLE IF NOT EXISTS _replay_positions (
       function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, next TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, next TEXT NOT NULL, gap_end TEXT,
       PRIMARY KEY (function, first, last, log, side, partition)
     ) STRICT, WITHOUT ROWID
     """,

@@ -63,7 +63,9 @@ struct Refusal {
   }
 
   private func checkReading(_ row: StoredFunction) throws {
-    guard !row.reading.isEmpty, !function.reading.isEmpty, row.reading != function.reading else { return }
+    guard row.events > 0, !row.reading.isEmpty, !function.reading.isEmpty, row.reading != function.reading else {
+      return
+    }
     throw ReplayError(
       .config, "the store was filled by another reading of the events for the function \(function.name)",
       details: ["the store has  \(row.reading)", "this run has   \(function.reading)"],

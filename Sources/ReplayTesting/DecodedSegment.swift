@@ -67,7 +67,7 @@ public struct DecodedSegment: Sendable {
     scanned += UInt64(block.scanned)
     duplicates += block.duplicates.first ?? 0
     for function in below.indices { below[function] += block.below[function] }
-    if !block.isRegular { irregularBlocks += 1 }
+    if !block.isRising || block.hasGaps { irregularBlocks += 1 }
     for place in 0..<block.count {
       let fields = (0..<block.fieldCount).map { field -> Field in
         let slice = block.fields[place * block.fieldCount + field]

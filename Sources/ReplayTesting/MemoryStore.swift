@@ -128,7 +128,7 @@ extension MemoryState {
     }
     function.version = identity.version
     function.shape = identity.shape
-    function.reading = identity.reading
+    if !identity.reading.isEmpty { function.reading = identity.reading }
     function.tables = identity.tables.map(\.name)
     function.fence += 1
     function.owner = owner
@@ -141,7 +141,9 @@ extension MemoryState {
     if stored.version != identity.version {
       throw refusal(identity, "version \(stored.version)", "version \(identity.version)")
     }
-    if !stored.reading.isEmpty, !identity.reading.isEmpty, stored.reading != identity.reading {
+    if stored.checkpoint.events > 0, !stored.reading.isEmpty, !identity.reading.isEmpty,
+      stored.reading != identity.reading
+    {
       throw refusal(identity, stored.reading, identity.reading)
     }
     if stored.shape != identity.shape { throw refusal(identity, stored.shape, identity.shape) }
@@ -165,6 +167,7 @@ extension MemoryState {
     }
     guard var checkpoint = functions[change.name]?.checkpoint else { return 0 }
     checkpoint.frontier.merge(change.frontier) { _, new in new }
+    for partition in change.frontier.keys { checkpoint.gapEnds[partition] = change.gapEnds[partition] }
     checkpoint.settled += change.settled
     checkpoint.halfRead.removeAll { change.frontier[$0.partition] != nil }
     checkpoint.halfRead += change.halfRead

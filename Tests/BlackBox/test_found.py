@@ -1,5 +1,5 @@
 """Cases that somebody found by attacking the tool: each once broke it, and each is the smallest archive that did."""
-import gzip, json, os, shutil, sqlite3, subprocess, tempfile, unittest
+import gzip, json, os, random, shutil, sqlite3, subprocess, tempfile, unittest
 
 from support import TOOL, replay
 
@@ -151,6 +151,69 @@ class Found(unittest.TestCase):
         self.put("b.json", "".join(lines))
         self.assertIn("a.json", self.run_tool(code=65).stderr)
 
+    def test_one_function_half_way_does_not_stop_another_that_is_through(self):
+        bad = viewed("k", "s").replace('"sku"', '"skx"')
+        lines = [sold(f"s{n}") for n in range(50)] + [bad] + [sold(f"t{n}") for n in range(49)] + [sold("u", '"x"')]
+        self.put("a.json", "".join(lines))
+        self.run_tool(code=65)
+        done = replay("--archive", self.archive, "--function", "shade-velocity", "--function", "recently-viewed",
+                      "--store", self.store)
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertIn("recently-viewed", done.stderr)
+        self.assertIn("record 51", done.stderr)
+
+    # What a flag let through is not forgotten between runs.
+
+    def test_an_overlap_over_a_gap_is_refused_again(self):
+        for last, numbers in ((29, [*range(10), *range(20, 30)]), (39, [*range(10, 20), *range(30, 40)])):
+            self.put(f"t/0/{last:012}.json", "".join(numbered(n) for n in numbers))
+        for _ in range(2):
+            done = self.run_tool("--layout", "lenses", "--allow-overlaps", "--positions", "sparse", code=65)
+            self.assertIn("cannot be told", done.stderr)
+
+    def test_a_run_that_goes_on_after_a_kill_names_what_was_let_through(self):
+        for start, count in ((0, 40), (50, 40)):
+            self.put(f"t+0+{start}.json", "".join(sold(f"s{n}") for n in range(start, start + count)))
+        self.run_tool("--allow-holes", code=3)
+        self.put("t+0+90.json", "".join(sold(f"s{n}") for n in range(90, 100)))
+        done = self.run_tool("--allow-holes", code=3)
+        self.assertIn("hole in t+0+50.json", done.stderr)
+
+    def test_files_that_are_late_for_one_function_only_are_refused_in_any_order(self):
+        for name in ("a-1.json", "a-3.json"):
+            self.put(name, sold(name))
+        self.run_tool()
+        self.put("a-2.json", sold("a-2"))
+        self.run_tool(function="event-counts")
+        for names in (("shade-velocity", "event-counts"), ("event-counts", "shade-velocity")):
+            functions = [part for name in names for part in ("--function", name)]
+            done = replay("--archive", self.archive, *functions, "--store", self.store, "--allow-late")
+            self.assertEqual(done.returncode, 65, done.stderr)
+            self.assertIn("late for one function", done.stderr)
+
+    def test_an_archive_of_nothing_fixes_no_reading(self):
+        self.put("t-0-0.x", "")
+        self.run_tool()
+        self.put("t-0-1.x", numbered(1, sold("a")))
+        self.run_tool("--positions", "sparse")
+        self.assertEqual(self.rows(), [("a", 1)])
+
+    def test_keys_beside_that_came_or_went_are_noticed(self):
+        self.put("t+0+0.json", viewed("in", "s1"))
+        self.put("t+0+0.keys.json", '"beside"\n')
+        self.run_tool(function="recently-viewed")
+        os.remove(os.path.join(self.archive, "t+0+0.keys.json"))
+        self.assertIn("t+0+0.json", self.run_tool(function="recently-viewed", code=65).stderr)
+
+    def test_keys_of_a_damaged_member_are_not_committed_before_a_fault(self):
+        lines = [viewed(f"in{n}", f"s{n}") for n in range(20000)]
+        lines[500] = "{bad\n"
+        keys = gzip.compress("".join(f'"wrong{n}"\n' for n in range(20000)).encode())
+        self.put("t+0+0.json", "".join(lines))
+        self.put("t+0+0.keys.json.gz", keys[:-6] + bytes([keys[-6] ^ 1]) + keys[-5:])
+        self.run_tool("--block-bytes", "4096", function="recently-viewed", code=65)
+        self.assertEqual(self.rows("SELECT count(*) FROM recently_viewed"), [(0,)])
+
     # Bytes decide what is the same, not how they look.
 
     def test_keys_that_differ_in_normal_form_are_two_keys(self):
@@ -266,6 +329,53 @@ class Found(unittest.TestCase):
                     self.assertIn("record 2", done.stderr)
                     self.assertIn("several", done.stderr)
                     self.tearDown()
+
+    def test_brackets_of_the_wrong_kind_swallow_no_records(self):
+        good = sold("red").strip()
+        content = good * 5 + '{"type":"other"]' + good * 20 + "[}" + good * 5
+        for block in ("1024", "65536"):
+            with self.subTest(block):
+                self.setUp()
+                self.put("a.json", content)
+                self.assertIn("record 6", self.run_tool("--block-bytes", block, code=65).stderr)
+                self.tearDown()
+
+    def test_white_space_is_no_part_of_a_record(self):
+        self.put("a.json", sold("red").strip() + " " * 5000 + "\n" + sold("blue"))
+        for block in ("1024", "65536"):
+            self.run_tool("--max-record-bytes", "1000", "--block-bytes", block, "--full-refresh")
+            self.assertEqual(self.rows(), [("blue", 1), ("red", 1)])
+
+    def test_shuffled_numbers_take_no_quadratic_time(self):
+        numbers = list(range(100000))
+        random.Random(1).shuffle(numbers)
+        self.put("t-0-0.json", "".join('{"key":"k","offset":%d,"value":{"type":"x"}}\n' % n for n in numbers))
+        self.run_tool("--allow-inversions", code=3, timeout=10)
+
+    def test_a_sparse_segment_commits_in_the_middle(self):
+        self.put("t-0-0.json", "".join(numbered(2 * n, sold(f"s{n % 7}")) for n in range(5000)))
+        report = os.path.join(self.home, "report.json")
+        self.run_tool("--positions", "sparse", "--commit-events", "500", "--block-bytes", "4096", "--report", report)
+        with open(report) as file:
+            self.assertGreater(json.load(file)["commits"], 5)
+
+    def test_a_number_is_a_number_by_json(self):
+        self.put("t-0-0.json", '{"key":"k","offset":007,"value":%s}\n' % sold("a").strip())
+        self.assertIn("record 1", self.run_tool(code=65).stderr)
+        self.setUp()
+        self.put("a.json", sold("red", "1.5e0000001") + sold("red", "0E+99999999999999999999"))
+        self.run_tool()
+        self.assertEqual(self.rows("SELECT revenue_cents FROM shade_velocity"), [(1500,)])
+
+    def test_words_of_the_command_line_and_the_environment(self):
+        self.put("a.json", sold("a"))
+        self.assertEqual(replay("help", "cat", env={"REPLAY_LANES": "2"}).returncode, 0)
+        self.assertEqual(replay("help", "bogus").returncode, 64)
+        self.run_tool(env={"REPLAY_LANES": ""})
+        self.run_tool("--store", "other.db", code=64)
+        self.assertEqual(replay("cat", "--archive", self.archive, env={"REPLAY_ONLY_KEY": "-k"}).returncode, 0)
+        done = self.run_tool("--full-refresh", "--verbose", env={"REPLAY_QUIET": "1"})
+        self.assertIn("layout", done.stderr)
 
     def test_a_bracket_closes_its_own_kind(self):
         self.put("a.json", sold("a") + sold("b").replace('{"type"', '{"extra":[1,2},"type"'))

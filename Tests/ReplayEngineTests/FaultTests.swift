@@ -102,6 +102,7 @@ struct FaultTests {
   @Test func aRuleThatRefusesASegmentStopsBeforeIt() throws {
     struct RefusesSecond: ChainRule {
       let needsSequence = false
+      let acceptsGaps = false
       func begin(_ segment: Segment, firstNumber: UInt64?, previousEnd: Position?) throws {
         if segment.name == "p0-500" { throw ReplayError(.data, "refused") }
       }

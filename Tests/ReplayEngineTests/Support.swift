@@ -103,6 +103,7 @@ func archive(_ sales: [[Sale]], segments: Int) -> (MemoryArchive, ArchivePlan) {
 /// A rule that finds nothing wrong.
 struct NoChain: ChainRule {
   let needsSequence = false
+  let acceptsGaps = false
   func begin(_ segment: Segment, firstNumber: UInt64?, previousEnd: Position?) throws {}
   func examine(_ segment: Segment, _ summary: SegmentSummary, previousEnd: Position?) throws -> [ChainFinding] { [] }
 }

@@ -35,6 +35,8 @@ public struct ArchiveChain: ChainRule {
   /// Doubled events are told apart by what was settled before, so segments must then be read in sequence.
   public var needsSequence: Bool { !allow.isDisjoint(with: [.overlap, .duplicate, .inversion]) }
 
+  public var acceptsGaps: Bool { positions == .sparse && !needsSequence }
+
   public func examine(
     _ segment: Segment, _ summary: SegmentSummary, previousEnd: Position?
   ) throws -> [ChainFinding] {

@@ -66,7 +66,8 @@ public enum ArchiveContinuity {
     if known.entry.size != segment.entry.size {
       throw changed(known, "size", "\(known.entry.size) bytes", "\(segment.entry.size) bytes")
     }
-    if known.entry.version == segment.entry.version { return true }
+    try sameBeside(known, segment)
+    if known.entry.version == segment.kept.version { return true }
     let found = try digest(segment, segment.entry.size)
     guard found == known.digest else {
       throw changed(known, "digest", String(known.digest, radix: 16), String(found, radix: 16))
@@ -84,7 +85,8 @@ public enum ArchiveContinuity {
     if segment.partition != known.partition {
       throw changed(past, "partition", "\(known.partition)", "\(segment.partition)")
     }
-    if segment.entry.size == known.entry.size, segment.entry.version == known.entry.version { return nil }
+    try sameBeside(past, segment)
+    if segment.entry.size == known.entry.size, segment.kept.version == known.entry.version { return nil }
     if known.prefixBytes == 0 { return segment }
     guard segment.entry.size >= known.prefixBytes else {
       throw changed(past, "size", "at least \(known.prefixBytes) bytes", "\(segment.entry.size) bytes")
@@ -95,6 +97,13 @@ public enum ArchiveContinuity {
       throw changed(past, what, String(known.prefixDigest, radix: 16), String(found, radix: 16))
     }
     return nil
+  }
+
+  /// Keys and headers files must be there as they were, and as long.
+  private static func sameBeside(_ known: SettledSegment, _ segment: Segment) throws {
+    let beside = { (version: String) in version.split(separator: " ", maxSplits: 1).dropFirst().first ?? "none" }
+    let (before, now) = (beside(known.entry.version), beside(segment.kept.version))
+    if before != now { throw changed(known, "files beside it", "\(before)", "\(now)") }
   }
 
   private static func vanished(_ known: SettledSegment) -> ReplayError {

@@ -7,11 +7,14 @@ struct Summary {
   let report: RunReport
   let store: String
   let late: [Segment]
+  /// What flags let through in earlier runs.
+  let earlier: [ChainFinding]
   let command: [String]
 
   /// Events were left out, or their order is not proven, because a flag allows it.
   var isIncomplete: Bool {
     !late.isEmpty || report.findings.contains(where: \.isSerious)
+      || (!earlier.isEmpty && report.outcome != .alreadyDone)
   }
 
   var lines: [String] {
@@ -101,6 +104,7 @@ struct Summary {
             ])
           })
       ), ("findings", .array(report.findings.map(Summary.finding))),
+      ("findings_of_earlier_runs", .array(earlier.map(Summary.finding))),
       ("late_files", .array(late.map { .string($0.name) })),
     ]
   }

@@ -75,7 +75,7 @@ struct Outlook {
     self.projections = projections
     lanes = command.work.lanes ?? Clock.processors
     mode = projections.isEmpty ? nil : ReadMode(projections: projections, plan: archive.plan, lanes: lanes)
-    stored = try StoredOutlook(command.target.store, projections, anatomy: archive.plan.anatomy)
+    stored = try StoredOutlook(command.target.store, projections, anatomy: archive.seenAnatomy)
     let unsettled = stored.unsettled(archive.plan)
     left = (unsettled.count, unsettled.reduce(0) { $0 + $1.entry.size })
     sample = Outlook.sample(unsettled, projections, archive, command)

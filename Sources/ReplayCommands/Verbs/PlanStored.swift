@@ -13,7 +13,7 @@ struct StoredOutlook {
   let problems: [ReplayError]
   private let newcomers: Int
 
-  init(_ store: String?, _ projections: [any Projection], anatomy: Anatomy) throws {
+  init(_ store: String?, _ projections: [any Projection], anatomy: Anatomy?) throws {
     path = try store.map(StoreOptions.path)
     exists = path.map(InputFile.exists) ?? false
     let known = exists ? try SQLiteStore.inspect(path ?? "") : []
@@ -23,7 +23,8 @@ struct StoredOutlook {
     problems = projections.compactMap { projection in
       guard let status = known.first(where: { $0.name == projection.name }) else { return nil }
       let reading = FunctionIdentity(projection, anatomy: anatomy).reading
-      if status.version == projection.version, status.reading.isEmpty || status.reading == reading { return nil }
+      let isSame = status.reading.isEmpty || reading.isEmpty || status.events == 0 || status.reading == reading
+      if status.version == projection.version, isSame { return nil }
       let differs = status.version != projection.version
       return ReplayError(
         .config,

@@ -56,12 +56,12 @@ struct Replaying {
     for line in archive.warnings { Console.shared.say("replay: \(line)") }
     let store = try command.store.open()
     let checkpoints = try store.open(
-      projections.map { FunctionIdentity($0, anatomy: archive.plan.anatomy) }, range: .all, refresh: command.fullRefresh
+      projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
     )
     let resumed = try resume(checkpoints)
     let summary = try replay(projections, store, checkpoints, resumed)
     try store.close()
-    try end(summary, checkpoints)
+    try end(summary)
   }
 
   /// A store below the archive's directory would be taken for a segment tomorrow.
@@ -79,21 +79,27 @@ struct Replaying {
 
   /// What is left to read, once the archive was found to be the one that was settled.
   private func resume(_ checkpoints: [Checkpoint]) throws -> (plan: ArchivePlan, late: [Segment]) {
-    var plan = archive.plan
-    var late: [Segment] = []
-    for checkpoint in checkpoints {
+    var found: (plan: ArchivePlan, late: [Segment]) = (archive.plan, [])
+    for (index, checkpoint) in checkpoints.enumerated() {
       let checked = try ArchiveContinuity.verify(
-        plan: plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
+        plan: archive.plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
         digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: command.chain.allowLate)
       for segment in checked.unproved {
         Console.shared.say(
           "replay: warning: \(segment.name) has changed since it was half read; "
             + "what was settled of it lies in no whole frame and is taken to be the same")
       }
-      plan = checked.plan
-      late += checked.late
+      if index > 0, checked.late.map(\.name) != found.late.map(\.name) {
+        throw ReplayError(
+          .data, "files are late for one function and not for another",
+          details: [found.late, checked.late].map {
+            "late: \($0.isEmpty ? "none" : $0.map(\.name).joined(separator: ", "))"
+          },
+          effect: "nothing was read", next: "run the functions one after another, or start anew with --full-refresh")
+      }
+      found = (checked.plan, checked.late)
     }
-    return (plan, late)
+    return found
   }
 
   private func replay(
@@ -124,19 +130,21 @@ struct Replaying {
       }
     }
     let report = try ReplayRun(setup, checkpoints: checkpoints).run()
-    return Summary(report: report, store: store.name, late: resumed.late, command: CommandLine.arguments)
+    return Summary(
+      report: report, store: store.name, late: resumed.late, earlier: checkpoints.flatMap(\.findings),
+      command: CommandLine.arguments)
   }
 
   /// Says what was done, and ends with the exit code that says it too.
-  private func end(_ summary: Summary, _ checkpoints: [Checkpoint]) throws {
+  private func end(_ summary: Summary) throws {
     if summary.report.outcome == .alreadyDone {
       let what = summary.late.isEmpty ? "every event of the archive" : "every event that is not left out"
       Console.shared.say("replay: nothing to do: \(what) is settled in \(summary.store)")
-      for line in Summary.found(checkpoints.flatMap(\.findings)) { Console.shared.say("replay: earlier runs \(line)") }
       for segment in summary.late { Console.shared.say("replay: late, left out: \(segment.name)") }
     } else {
       for line in summary.lines { Console.shared.say("replay: \(line)") }
     }
+    for line in Summary.found(summary.earlier) { Console.shared.say("replay: earlier runs \(line)") }
     Console.shared.event("summary", summary.json)
     if let path = command.report { try OutputFile.write(JSONText.object(summary.json).text + "\n", to: path) }
     guard summary.report.functions.allSatisfy({ $0.books.allSatisfy(\.books.balance) }) else {

@@ -46,6 +46,8 @@ public protocol ChainRule: Sendable {
   /// True where flags allow findings that depend on what was read before: the segments of a partition are then read
   /// one after another.
   var needsSequence: Bool { get }
+  /// True where numbers that are left out need no examination: a run may then stop behind them in mid-segment.
+  var acceptsGaps: Bool { get }
   /// Called before anything of a segment is committed that is not read to its end: throws where it does not begin where
   /// the one before it ended. `firstNumber`: the first record's own number, where records carry them.
   func begin(_ segment: Segment, firstNumber: UInt64?, previousEnd: Position?) throws

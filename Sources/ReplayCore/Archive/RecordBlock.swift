@@ -45,8 +45,10 @@ public final class RecordBlock {
   public var duplicates: [UInt64] = []
   /// True where every byte of every record so far lies in a frame whose checksum was verified.
   public var isProven = false
-  /// True where the segment's own numbers, so far, rise by one each: a place to stop at in the middle of a segment.
-  public var isRegular = true
+  /// True where the segment's own numbers rise, so far: a place to stop at in the middle of a segment.
+  public var isRising = true
+  /// True where some of them are left out, so far.
+  public var hasGaps = false
   /// The successor of the last record's mark; the segment's progress.
   public var nextMark: UInt64 = 0
   /// Compressed bytes taken from the segment so far.

@@ -53,6 +53,14 @@ public struct Segment: Sendable {
 
   public var name: String { entry.name }
 
+  /// What a store keeps of the file and those beside it: the sizes of the latter stand behind the version.
+  public var kept: SegmentEntry {
+    let beside = [("keys", keysEntry), ("headers", headersEntry)].compactMap { word, entry in
+      entry.map { " \(word) \($0.size)" }
+    }
+    return SegmentEntry(name: entry.name, size: entry.size, version: entry.version + beside.joined())
+  }
+
   /// The position of the record with this mark: its number where numbers are explicit, else its place in the segment.
   @inlinable public func position(mark: UInt64) -> Position {
     switch numbering {

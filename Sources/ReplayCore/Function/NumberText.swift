@@ -7,7 +7,7 @@
   /// How many of the digits stand behind the point, less the exponent.
   private var scale = 0
 
-  /// Nil where the text is no JSON number, or its exponent has more than six digits.
+  /// Nil where the text is no JSON number.
   init?(_ text: Text) {
     var at = 0
     func next() -> UInt8? { at < text.count ? text[at] : nil }
@@ -37,8 +37,9 @@
       if isLess || next() == UInt8(ascii: "+") { at += 1 }
       let begin = at
       var exponent = 0
-      while let byte = next(), byte &- 48 < 10, at - begin < 6 {
-        exponent = exponent * 10 + Int(byte &- 48)
+      while let byte = next(), byte &- 48 < 10 {
+        // Beyond what any number of digits could make up for, one exponent is as good as another.
+        exponent = min(exponent * 10 + Int(byte &- 48), 1 << 40)
         at += 1
       }
       guard at > begin else { return nil }
