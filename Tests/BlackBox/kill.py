@@ -13,13 +13,13 @@ CALLS = ["pwrite64", "fsync,fdatasync", "ftruncate", "unlink", "write", "pread64
 
 
 def dump(path):
-    """Every row that a user or a later run can see, in key order, without times, owners and counts of runs."""
+    """Every row that a user or a later run can see, in key order, without times, owners, command lines and counts of runs."""
     with sqlite3.connect(path) as database:
         tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name")]
         found = {}
         for table in tables:
             columns = [r[1] for r in database.execute(f"PRAGMA table_info({table})")]
-            columns = [c for c in columns if c not in ("fence", "owner", "epochs", "updated_at")]
+            columns = [c for c in columns if c not in ("fence", "owner", "epochs", "updated_at", "command")]
             names = ", ".join(columns)
             found[table] = database.execute(f"SELECT {names} FROM {table} ORDER BY {names}").fetchall()
         return found
