@@ -64,9 +64,10 @@ final class Attempt: @unchecked Sendable {
   }
 
   private func work(_ worker: Int) {
+    var block: RecordBlock?
     do {
       while case .read(let task, let ticket) = nextStep() {
-        guard try read(task, ticket, worker) else { return }
+        guard try read(task, ticket, worker, &block) else { return }
       }
     } catch {
       floor.change { $0.fail(error) }
@@ -85,13 +86,15 @@ final class Attempt: @unchecked Sendable {
     }
   }
 
-  /// Reads one segment; false where the attempt ends meanwhile.
-  private func read(_ task: ReadTask, _ ticket: Int, _ worker: Int) throws -> Bool {
+  /// Reads one segment; false where the attempt ends meanwhile. `kept`: the worker's block, whose memory the next segment
+  /// uses again.
+  private func read(_ task: ReadTask, _ ticket: Int, _ worker: Int, _ kept: inout RecordBlock?) throws -> Bool {
     let segment = setup.plan.partitions[task.partition].segments[task.segment]
     let own = frontiers.map { $0[segment.partition].map { segment.mark(atOrAfter: $0) } ?? 0 }
     let range = range(of: segment, task, own)
     let decoder = try setup.decoder.open(segment, in: setup.source, range: range)
-    var block = setup.decoder.makeBlock(for: segment)
+    var block = kept ?? setup.decoder.makeBlock(for: segment)
+    defer { kept = block }
     while try decoder.next(block) {
       block.partitionIndex = UInt32(task.partition)
       let facts = BlockFacts(

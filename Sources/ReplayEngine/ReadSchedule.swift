@@ -39,6 +39,8 @@ struct ReadSchedule {
     /// Segments from this one on are not read in this attempt.
     var limit: Int
     var running = 0
+    /// Compressed bytes of the segments nobody has begun, and one for each.
+    var bytesLeft: UInt64
     /// True once the bound of a bounded attempt was reached.
     var reachedBound = false
   }
@@ -55,9 +57,11 @@ struct ReadSchedule {
     self.order = order
     self.bounds = bounds
     partitions = plan.indices.map { index in
+      let limit = bounds[index].map { $0.segment + 1 } ?? plan[index].segments.count
+      let left = done[index] < limit ? plan[index].segments[done[index]..<limit] : []
       var state = PartitionState(
-        segments: plan[index].segments, done: done[index], next: done[index], end: ends[index],
-        limit: bounds[index].map { $0.segment + 1 } ?? plan[index].segments.count)
+        segments: plan[index].segments, done: done[index], next: done[index], end: ends[index], limit: limit,
+        bytesLeft: left.reduce(0) { $0 + $1.entry.size + 1 })
       state.denseFrom = gapEnds[index]?.number
       return state
     }
@@ -68,11 +72,11 @@ struct ReadSchedule {
     var best: (partition: Int, bytes: UInt64)?
     for (index, state) in partitions.enumerated() where state.next < state.limit {
       if order == .byPartition && state.running > 0 { continue }
-      let bytes = state.segments[state.next..<state.limit].reduce(0) { $0 + $1.entry.size + 1 }
-      if best.map({ bytes > $0.bytes }) ?? true { best = (index, bytes) }
+      if best.map({ state.bytesLeft > $0.bytes }) ?? true { best = (index, state.bytesLeft) }
     }
     guard let partition = best?.partition else { return nil }
     let task = ReadTask(partition: partition, segment: partitions[partition].next)
+    partitions[partition].bytesLeft -= partitions[partition].segments[task.segment].entry.size + 1
     partitions[partition].next += 1
     partitions[partition].running += 1
     return task
