@@ -125,7 +125,9 @@ final class SegmentBlocks: SegmentDecoder {
       if let cut = cutter?.cut(storage.bytes, fill: storage.fill), cut > 0 {
         return cut
       }
-      if storage.fill > limits.maxRecordBytes, filled(storage) > limits.maxRecordBytes { throw tooLong() }
+      // White space is no part of a record; but it is not gathered without end either.
+      let isLong = storage.fill > limits.maxRecordBytes
+      if isLong, storage.fill > 2 * limits.maxRecordBytes || filled(storage) > limits.maxRecordBytes { throw tooLong() }
       if storage.fill == storage.room { storage.reserve(storage.room * 2) }
     }
   }
