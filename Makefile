@@ -3,7 +3,7 @@ SWIFT ?= swift
 REPLAY = .build/release/replay
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: deps build release demo test unit blackbox kill lint bench bench-data fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox kill lint bench bench-data fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -21,6 +21,9 @@ test: deps lint release ## everything CI runs
 	$(SWIFT) build --build-tests
 	python3 -m unittest discover -s Tests/BlackBox -p 'test_*.py' -v
 	$(SWIFT) test
+
+sanitize: deps ## the unit tests under AddressSanitizer
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build_asan
 
 unit: deps
 	$(SWIFT) test
