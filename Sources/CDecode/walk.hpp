@@ -9,21 +9,19 @@
 namespace replay {
 
 
-/// Open brackets in one number: braces in the low half, square ones in the high half, so that one kind cannot close the
-/// other.
-enum : int64_t { one_brace = 1, one_square = int64_t(1) << 32 };
+/// What each byte is among the brackets: its lowest bit tells square ones.
+enum Bracket : uint8_t { no_bracket = 0, open_brace = 2, open_square = 3, close_brace = 4, close_square = 5 };
 
-/// What each byte changes of it.
-struct DepthTable {
-  int64_t change[256] = {};
-  DepthTable() {
-    change[uint8_t('{')] = one_brace;
-    change[uint8_t('}')] = -one_brace;
-    change[uint8_t('[')] = one_square;
-    change[uint8_t(']')] = -one_square;
+struct BracketTable {
+  uint8_t kind[256] = {};
+  BracketTable() {
+    kind[uint8_t('{')] = open_brace;
+    kind[uint8_t('[')] = open_square;
+    kind[uint8_t('}')] = close_brace;
+    kind[uint8_t(']')] = close_square;
   }
 };
-inline const DepthTable depths;
+inline const BracketTable brackets;
 
 /// True where the bytes are a number by RFC 8259.
 inline bool is_number(const uint8_t *at, const uint8_t *end) {
@@ -85,27 +83,34 @@ struct Walk {
     return fault;
   }
 
-  /// Moves behind the bracket that closes all that `depth` counts (`one_brace`, `one_square`).
-  bool skip(int64_t depth) {
+  /// Moves behind the bracket that closes the last of `depth` open ones, all of one kind. False where one is closed by the
+  /// other kind, which is known of the innermost 64 levels, or nothing closes it.
+  bool skip(size_t depth, bool square) {
     const uint32_t *at = s;
+    uint64_t kinds = square ? ~0ull : 0;  // the innermost level in the lowest bit
+    size_t unknown = depth > 64 ? depth - 64 : 0;
     while (at < end) {
       // Eight at a time while none of them is a bracket, which is most of the time.
       while (at + 8 <= end &&
              !(is_bracket(buf[at[0]]) | is_bracket(buf[at[1]]) | is_bracket(buf[at[2]]) | is_bracket(buf[at[3]]) |
                is_bracket(buf[at[4]]) | is_bracket(buf[at[5]]) | is_bracket(buf[at[6]]) | is_bracket(buf[at[7]])))
         at += 8;
-      int step = 0;
-      for (; step < 8 && at < end; step++) {
-        int64_t change = depths.change[buf[*at++]];
-        depth += change;
-        if (depth == 0) {
-          s = at;
-          return true;
+      for (int step = 0; step < 8 && at < end; step++) {
+        uint8_t kind = brackets.kind[buf[*at++]];
+        if (kind == no_bracket) continue;
+        if (kind < close_brace) {
+          kinds = kinds << 1 | (kind & 1);
+          if (++depth > 64 + unknown) unknown = depth - 64;
+          continue;
         }
-        // A bracket that closes one of the other kind: no later one may make up for it.
-        if (change < 0 && (int32_t(depth) < 0 || depth >> 32 < 0)) {
+        if (depth > unknown && (kinds & 1) != (kind & 1)) {
           s = at;
           return false;
+        }
+        kinds >>= 1;
+        if (--depth == 0) {
+          s = at;
+          return true;
         }
       }
     }
@@ -226,7 +231,7 @@ inline bool Walk::read_position(size_t start, size_t stop, bool quoted) {
 }
 
 /// Gives up the rest of the record, in which `depth` brackets are open.
-inline Walk::Result Walk::finish(int depth) { return skip(depth * one_brace) ? done : fail(REPLAY_UNFINISHED, b.length); }
+inline Walk::Result Walk::finish(int depth) { return skip(size_t(depth), false) ? done : fail(REPLAY_UNFINISHED, b.length); }
 
 inline Walk::Result Walk::container(const Member *member, int depth) {
   size_t start = *s;
@@ -236,7 +241,7 @@ inline Walk::Result Walk::container(const Member *member, int depth) {
   if (member && member->node >= 0 && is_first(*member) && is_object) {
     Result result = object(member->node, depth + 1);
     if (result != next) return result;
-  } else if (!skip(is_object ? one_brace : one_square)) {
+  } else if (!skip(1, !is_object)) {
     return fail(REPLAY_UNFINISHED, start);
   }
   if (!wanted) return next;

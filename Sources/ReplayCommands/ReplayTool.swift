@@ -51,7 +51,7 @@ struct Root: ParsableCommand {
     commandName: Root.toolName,
     abstract: "Replay an event archive through a function into a database, in order, exactly once.",
     discussion: """
-      \(Root.toolName) --archive events/ --function shade-velocity --store retail.db
+      \(Root.toolName) --archive events/ --function \(FunctionShelf.all.first?.name ?? "NAME") --store events.db
 
       Functions of this tool: \(FunctionShelf.all.map(\.name).sorted().joined(separator: ", ")).
       Every flag can be set by an environment variable: --commit-interval by REPLAY_COMMIT_INTERVAL; several functions \

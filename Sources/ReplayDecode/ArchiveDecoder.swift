@@ -29,6 +29,7 @@ public struct ArchiveDecoder: Decoder {
       segment, in: source, range: range,
       extractor: Extractor(extraction, limits: limits, dropDuplicates: dropDuplicates),
       framing: framing, limits: limits)
+    if case .place = segment.numbering { blocks.idColumn = extraction.idColumn }
     if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
       blocks.beside.append((try LineFile(.keys, keys, in: source, limits: limits), extraction.keyColumn))
     }

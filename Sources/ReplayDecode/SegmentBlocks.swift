@@ -23,6 +23,8 @@ final class SegmentBlocks: SegmentDecoder {
   /// Records that lie wholly in verified frames, counted at block ends.
   private var provenOrdinal: UInt64 = 0
   private(set) var summary = SegmentSummary()
+  /// Where events without an id get one made of file and place: the source has no numbers that could be one. -1: nowhere.
+  var idColumn = -1
   /// Files beside the segment that fill columns, line for line.
   var beside: [(file: LineFile, column: Int)] = []
 
@@ -60,6 +62,7 @@ final class SegmentBlocks: SegmentDecoder {
     let good = extractor.extract(
       storage, length: cut, framing: cutter?.framing ?? .lines, firstOrdinal: ordinal, range: range, into: block, &call)
     guard good else { throw call.fault == REPLAY_TOO_LONG ? tooLong(call) : fault(call, storage) }
+    if idColumn >= 0 { makeIDs(block, storage) }
     for (file, column) in beside { try file.fill(block, storage, column: column, segment: segment) }
     ordinal += UInt64(call.scanned)
     if call.reached_until {
@@ -80,6 +83,18 @@ final class SegmentBlocks: SegmentDecoder {
     block.compressedBytes = stream.compressedBytes
     (block.prefixBytes, block.prefixDigest) = stream.prefix(of: base)
     return true
+  }
+
+  /// `name#7` for the record at place 7: the same in every run over the same files.
+  private func makeIDs(_ block: RecordBlock, _ storage: BlockStorage) {
+    let fields = UnsafeMutablePointer(mutating: block.fields)
+    for record in 0..<block.count where fields[record * block.fieldCount + idColumn].kind == .missing {
+      let id = Array("\(segment.name)#\(block.marks[record])".utf8)
+      let offset = storage.append(id.count) { to in for (place, byte) in id.enumerated() { to[place] = byte } }
+      fields[record * block.fieldCount + idColumn] = Slice(
+        offset: UInt32(offset), tail: UInt32(id.count) | Slice.Kind.string.rawValue << 28)
+    }
+    block.bytes = UnsafePointer(storage.bytes)
   }
 
   /// Where a bound stops the reading inside a frame: decompresses on until that frame is verified.
@@ -127,7 +142,9 @@ final class SegmentBlocks: SegmentDecoder {
       }
       // White space is no part of a record; but it is not gathered without end either.
       let isLong = storage.fill > limits.maxRecordBytes
-      if isLong, storage.fill > 2 * limits.maxRecordBytes || filled(storage) > limits.maxRecordBytes { throw tooLong() }
+      if isLong, storage.fill > limits.maxRecordBytes + (16 << 20) || filled(storage) > limits.maxRecordBytes {
+        throw tooLong()
+      }
       if storage.fill == storage.room { storage.reserve(storage.room * 2) }
     }
   }
@@ -230,6 +247,12 @@ extension SegmentBlocks {
     let excerpt = Text(start: UnsafeRawPointer(storage.bytes + start), count: min(60, call.length - start))
     var what = SegmentBlocks.words(call.fault)
     if let expected = found.expected { what.text = "expected \(expected), found something else" }
+    let rest = (call.fault_offset..<max(call.fault_offset, call.length)).first {
+      ![9, 13, 32].contains(storage.bytes[$0])
+    }
+    if call.fault == REPLAY_TWO_VALUES_ON_LINE, rest.map({ storage.bytes[$0] != UInt8(ascii: "{") }) ?? true {
+      what = ("expected the end of the line, found more: a bracket too many, perhaps", nil)
+    }
     return ReplayError(
       .data, "archive file has a malformed record: \(segment.name)",
       details: [

@@ -49,7 +49,7 @@ public struct ReplayRun {
         bounds[moved.to.partition] = moved.to
       } catch let error as ReplayError {
         try? committer.settle()
-        if let failure = committer.failure { throw failure }
+        if let failure = committer.failure { throw (failure as? ReplayError).map { told($0, committer) } ?? failure }
         settledEnds.add(committer.durableSettled)
         guard let bound = setup.plan.bound(for: error), bounds[bound.partition].map({ bound < $0 }) ?? true,
           !setup.stop.isStopped
@@ -132,7 +132,8 @@ public struct ReplayRun {
       let extent =
         reached.map { "partition \(plan.partition) through \(plan.text(through: $0))" }
         ?? "nothing of partition \(plan.partition)"
-      error.effect = "\(events) events of this run are committed, \(extent); \(before) were before"
+      error.effect =
+        "\(events) \(events == 1 ? "event" : "events") of this run \(events == 1 ? "is" : "are") committed, \(extent); \(before) were before"
     } else {
       error.effect = "\(events) events of this run are committed whole, \(before) were before; nothing else was written"
     }

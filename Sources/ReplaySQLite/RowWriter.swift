@@ -86,7 +86,8 @@ struct RowWriter: ~Copyable {
       .data, "a value does not fit its column: \(table.name).\(columns[column].name)",
       details: [
         "row \(RowKey.text(cell - column, table))", "the value is \(cell.pointee.number), the column holds \(expected)",
-      ], effect: RowKey.effect)
+      ], effect: RowKey.effect,
+      next: "look for events that give the row such a value: replay cat; or let the function keep it in another column")
   }
 
   private func failure(_ cells: UnsafePointer<Cell>) -> ReplayError {

@@ -5,9 +5,10 @@ import ReplayDecode
 ///
 /// Each event is the text of one JSON record, in order; the real decoder reads them. Answers every table's rows by its
 /// name, as text and sorted by key: NULL as `NULL`, a decimal as its whole number of smallest units, days and times
-/// in ISO form. Throws `ReplayError` with the event's number and the field's name.
+/// in ISO form. The columns that hold orders (`<name>_order`) are left out unless `withOrders` asks for them. Throws
+/// `ReplayError` with the event's number and the field's name.
 public func rows(
-  of projection: any Projection, events: [String], anatomy: Anatomy = Anatomy()
+  of projection: any Projection, events: [String], anatomy: Anatomy = Anatomy(), withOrders: Bool = false
 ) throws -> [String: [[String]]] {
   let archive = MemoryArchive(["events": Array(events.joined(separator: "\n").utf8)])
   let extraction = Extraction([projection.reads], anatomy: anatomy, needsKey: !projection.isMergeOnly)
@@ -36,7 +37,8 @@ public func rows(
   }
   var answer: [String: [[String]]] = [:]
   for set in changes.merged.map({ $0.sorted() }) + changes.keyed.map({ $0.snapshot() }) {
-    answer[set.schema.name] = texts(of: set)
+    let shown = set.schema.columns.indices.filter { withOrders || set.schema.columns[$0].merge != .order }
+    answer[set.schema.name] = texts(of: set).map { row in shown.map { row[$0] } }
   }
   return answer
 }

@@ -72,6 +72,14 @@ class Found(unittest.TestCase):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertEqual(self.rows("SELECT sum(events) FROM event_counts"), [(4,)])
 
+    def test_an_overlap_that_stopped_a_run_goes_on_with_the_flag(self):
+        for start, end in ((0, 100), (90, 200), (200, 300)):
+            self.put(f"topics/t/partition=0/t+0+{start}.json", "".join(sold(f"s{n}") for n in range(start, end)))
+        self.run_tool(code=65)
+        done = self.run_tool("--allow-overlaps", code=3)
+        self.assertIn("t+0+90.json", done.stderr)
+        self.assertEqual(self.rows("SELECT count(*), max(units) FROM shade_velocity"), [(300, 1)])
+
     def test_an_overlap_over_a_gap_is_refused(self):
         self.put("t-0-0.json", "".join(numbered(n) for n in (0, 1, 3)))
         self.put("t-0-2.json", "".join(numbered(n) for n in (2, 3, 4)))
@@ -378,8 +386,14 @@ class Found(unittest.TestCase):
         self.assertIn("layout", done.stderr)
 
     def test_a_bracket_closes_its_own_kind(self):
-        self.put("a.json", sold("a") + sold("b").replace('{"type"', '{"extra":[1,2},"type"'))
-        self.assertIn("record 2", self.run_tool(code=65).stderr)
+        for extra in ("[1,2}", "{1]", "[1,2}]", "[{]}", "[" * 70 + "}" + "]" * 69):
+            with self.subTest(extra):
+                self.setUp()
+                self.put("a.json", sold("a") + sold("b").replace('{"type"', '{"extra":%s,"type"' % extra))
+                self.assertIn("record 2", self.run_tool(code=65).stderr)
+                self.tearDown()
+        self.put("a.json", sold("a") + sold("b").replace('{"type"', '{"extra":%s,"type"' % ("[{\"a\":" * 90 + "1" + "}]" * 90)))
+        self.run_tool()
 
     # Files that are named.
 

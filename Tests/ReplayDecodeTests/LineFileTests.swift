@@ -36,6 +36,36 @@ struct LineFileTests {
     #expect(try read(Array("{}\n".utf8), keys: [34, 0xc3, 0x28, 34, 10]).error != nil)
   }
 
+  /// A function that reads the key gets it from the file, whether a keyed table is in the run or not.
+  @Test func whoReadsTheKeyGetsIt() throws {
+    var reads = Reads()
+    _ = reads.key()
+    let archive = MemoryArchive(["v": Array("{}\n".utf8), "k": Array("\"beside\"\n".utf8)])
+    let segment = Segment(
+      entry: try #require(archive.entry("v")), partition: Partition(log: "t", id: "0"),
+      numbering: .counted(from: WideNumber(low: 0)), keysEntry: archive.entry("k"))
+    let extraction = Extraction([reads], anatomy: Anatomy(), needsKey: false)
+    let decoded = DecodedSegment(
+      segment, in: archive, by: ArchiveDecoder(extraction), range: SegmentRange(from: [0]))
+    #expect(decoded.records.map { $0.fields[0].text } == ["beside"])
+  }
+
+  /// Where the source has no numbers, an event without an id gets one of file and place; elsewhere it has none.
+  @Test func idsAreMadeOfFileAndPlace() throws {
+    var reads = Reads()
+    _ = reads.id()
+    let archive = MemoryArchive(["v": Array("{}\n{\"id\":\"own\"}\n{}\n".utf8)])
+    let extraction = Extraction([reads], anatomy: Anatomy(), needsKey: false)
+    func ids(_ numbering: Numbering) throws -> [String] {
+      let segment = Segment(
+        entry: try #require(archive.entry("v")), partition: Partition(log: "", id: "all"), numbering: numbering)
+      return DecodedSegment(segment, in: archive, by: ArchiveDecoder(extraction), range: SegmentRange(from: [0]))
+        .records.map { $0.fields[0].text }
+    }
+    #expect(try ids(.place(WideNumber(low: 7))) == ["v#0", "own", "v#2"])
+    #expect(try ids(.counted(from: WideNumber(low: 0))) == ["", "own", ""])
+  }
+
   /// The keys' own checksum counts too: nothing is proven before it.
   @Test func keysOfAnUnverifiedFrameAreNotProven() throws {
     let values = Array(String(repeating: "{\"a\":1}\n", count: 2000).utf8)

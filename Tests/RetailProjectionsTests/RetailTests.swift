@@ -25,6 +25,32 @@ struct RetailTests {
     #expect(rows == ["shade_velocity": [["rose", "3", "4985", "2026-03-01", "2026-03-02"]]])
   }
 
+  /// The columns that hold orders are no part of what a test compares, unless it asks.
+  @Test func theTestKitLeavesOrdersOut() throws {
+    struct Latest: Projection {
+      let name = "latest"
+      private(set) var reads = Reads()
+      private var latest = MergedTable("latest", key: .text("type"))
+      private let type: TextField, time: TimeField, last: LastColumn
+
+      init() {
+        type = reads.type()
+        time = reads.time()
+        last = latest.last("at", .timestamp)
+      }
+
+      var tables: [any Table] { [latest] }
+
+      func apply(_ batch: Batch, _ changes: Changes) throws {
+        let rows = changes[latest]
+        for event in batch { try rows[event[type]].keep(event[time], in: last, by: event[time], of: event) }
+      }
+    }
+    let events = [event("a", "2026-01-02T00:00:00Z", ""), event("a", "2026-01-01T00:00:00Z", "")]
+    #expect(try rows(of: Latest(), events: events) == ["latest": [["a", "2026-01-02T00:00:00.000Z"]]])
+    #expect(try rows(of: Latest(), events: events, withOrders: true)["latest"]?[0].count == 3)
+  }
+
   @Test func eventCountsCountsByTypeAndUTCDay() throws {
     let rows = try rows(
       of: EventCounts(),

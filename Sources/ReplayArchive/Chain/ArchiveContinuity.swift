@@ -16,7 +16,7 @@ public enum ArchiveContinuity {
 
   /// Every settled segment must still be there: same size, and same version or else the same digest. A segment that
   /// was not settled and begins before the settled ones end, or lies wholly before the frontier, is late: an error
-  /// unless `allowLate`. A segment that was half read must be there, in its place, and begin as it did. Segments after
+  /// unless `allowLate`; where `allowOverlaps` is true, one that may reach beyond that is an overlap and no late one. A segment that was half read must be there, in its place, and begin as it did. Segments after
   /// the end are new and fine. `digest` reads so many of a segment's first bytes, or all (CRC-64); its errors pass.
   ///
   /// `frontier` is that of a function whose phase is the archive. For one that is live pass none: its positions lie
@@ -24,7 +24,7 @@ public enum ArchiveContinuity {
   @discardableResult
   public static func verify(
     plan: ArchivePlan, settled: [SettledSegment], halfRead: [HalfReadSegment] = [], frontier: [Partition: Position],
-    digest: (Segment, _ bytes: UInt64) throws -> UInt64, allowLate: Bool
+    digest: (Segment, _ bytes: UInt64) throws -> UInt64, allowLate: Bool, allowOverlaps: Bool = false
   ) throws -> Outcome {
     var segments: [String: Segment] = [:]
     for segment in plan.partitions.flatMap(\.segments) { segments[segment.name] = segment }
@@ -44,7 +44,7 @@ public enum ArchiveContinuity {
     for (index, partition) in plan.partitions.enumerated() {
       let past = PartitionPast(
         plan: partition, settled: byPartition[partition.partition] ?? [], frontier: frontier[partition.partition],
-        halfRead: open.first { $0.partition == partition.partition }?.entry.name)
+        halfRead: open.first { $0.partition == partition.partition }?.entry.name, allowsOverlaps: allowOverlaps)
       let late = past.late
       if !allowLate, !late.isEmpty { throw behind(late, past) }
       outcome.late += late
@@ -113,7 +113,7 @@ public enum ArchiveContinuity {
         "partition \(shown(known.partition.description)), up to position \(known.end)",
         "it had:  \(known.entry.size) bytes, version \(known.entry.version)", "found:   nothing",
       ],
-      next: "put it back, or start anew with --full-refresh")
+      effect: "nothing was read", next: "put it back, or start anew with --full-refresh")
   }
 
   private static func changed(_ known: SettledSegment, _ what: String, _ before: String, _ now: String) -> ReplayError {
@@ -123,7 +123,7 @@ public enum ArchiveContinuity {
         "partition \(shown(known.partition.description)), up to position \(known.end)",
         "\(what) when replayed: \(before)", "\(what) now:           \(now)",
       ],
-      next: "put the old file back, or start anew with --full-refresh")
+      effect: "nothing was read", next: "put the old file back, or start anew with --full-refresh")
   }
 
   private static func behind(_ late: [Segment], _ past: PartitionPast) -> ReplayError {
@@ -132,13 +132,16 @@ public enum ArchiveContinuity {
       .data, "\(counted(late.count, "late file")) behind what was already replayed",
       details: ["partition \(shown(past.plan.partition.description)), replayed up to position \(next)"]
         + firstFive(late.map(\.name)),
-      next: "start anew with --full-refresh to replay them in order, or leave them out with --allow-late")
+      effect: "nothing was read",
+      next:
+        "start anew with --full-refresh to replay them in order, or leave them out whole with --allow-late; a file that "
+        + "begins below that position and goes on beyond it is an overlap: --allow-overlaps")
   }
 
   private static func lost(_ partition: Partition, _ next: Position) -> ReplayError {
     ReplayError(
       .data, "the archive no longer has the partition \(shown(partition.description))",
       details: ["replayed up to position \(next)"],
-      next: "put its segments back, or name the same --layout as before")
+      effect: "nothing was read", next: "put its segments back, or name the same --layout as before")
   }
 }

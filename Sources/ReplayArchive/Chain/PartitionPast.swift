@@ -6,12 +6,15 @@ struct PartitionPast {
   let frontier: Position?
   /// The name of the segment that the frontier is in the middle of, where that is known.
   let halfRead: String?
+  /// True where a segment that begins before the settled end may go on beyond it.
+  let allowsOverlaps: Bool
   private let settled: [String: SettledSegment]
   /// The end of the last settled segment.
   private let settledEnd: Position?
 
-  init(plan: PartitionPlan, settled: [SettledSegment], frontier: Position?, halfRead: String?) {
+  init(plan: PartitionPlan, settled: [SettledSegment], frontier: Position?, halfRead: String?, allowsOverlaps: Bool) {
     self.plan = plan
+    self.allowsOverlaps = allowsOverlaps
     self.halfRead = halfRead
     self.frontier = frontier
     self.settled = Dictionary(settled.map { ($0.entry.name, $0) }, uniquingKeysWith: { a, b in a.end < b.end ? b : a })
@@ -29,11 +32,17 @@ struct PartitionPast {
       let segment = plan.segments[index]
       if settled[segment.name] != nil || segment.name == halfRead { return false }
       if index < lastSettled { return true }
+      if allowsOverlaps, segment.start != nil, !hasPlaces {
+        // Only a promised last number tells that nothing of it lies beyond.
+        return segment.lastNumber.flatMap { last in settledEnd.map { last < next($0) } } ?? false
+      }
       if let start = segment.start, let settledEnd, precedes(start, settledEnd) { return true }
       guard let frontier, let end = end(at: index) else { return false }
       return precedes(end, frontier)
     }.map { plan.segments[$0] }
   }
+
+  private var hasPlaces: Bool { if case .place? = plan.segments.first?.numbering { true } else { false } }
 
   /// Where the segment must end at the latest, by names: its promised last number, or the next segment's start.
   private func end(at index: Int) -> Position? {

@@ -66,6 +66,12 @@ struct Init: ParsableCommand {
           .missing, "there is no Swift package: \(path)", effect: "nothing was written",
           next: "give the directory of replay's Package.swift with --replay")
       }
+      let manifest = try InputFile.read(path + "/Package.swift", what: "the package")
+      guard String(decoding: manifest, as: UTF8.self).contains(#".library(name: "Replay""#) else {
+        throw ReplayError(
+          .missing, "this is not replay's package: \(path)", effect: "nothing was written",
+          next: "give the directory of replay's Package.swift with --replay")
+      }
       return ".package(name: \"replay\", path: \(JSONText.quoted(path)))"
     }
   }

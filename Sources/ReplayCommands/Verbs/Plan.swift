@@ -7,8 +7,8 @@ struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a run would read, in which order and about how long. Writes nothing but --out.",
     discussion: """
-      replay plan --archive events/ --function shade-velocity --store retail.db --out plan.json
-      replay apply plan.json
+      \(Root.toolName) plan --archive events/ --function \(FunctionShelf.all.first?.name ?? "NAME") --store events.db --out plan.json
+      \(Root.toolName) apply plan.json
 
       Exit codes: 0, or with --detailed-exitcode 2 where there is work to do; 65 where a run would stop at once.
       """)
@@ -86,7 +86,7 @@ struct Outlook {
     strict.allow = Set(ChainFinding.Kind.allCases)
     if strict.positions == .unstated { strict.positions = .dense }
     findings = (try? strict.examineNames(archive.plan)) ?? []
-    problems += stored.problems + stored.refusals(archive, allowLate: command.chain.allowLate)
+    problems += stored.problems + stored.refusals(archive, command.chain)
     problems += sample.failure.map { [$0] } ?? []
   }
 

@@ -45,13 +45,14 @@ struct StoredOutlook {
   }
 
   /// What a run would refuse to go on from: files that changed, vanished or came late. Reads files that look changed.
-  func refusals(_ archive: OpenedArchive, allowLate: Bool) -> [ReplayError] {
+  func refusals(_ archive: OpenedArchive, _ chain: ChainOptions) -> [ReplayError] {
     functions.compactMap { function in
       let known = function.checkpoint
       do {
         try ArchiveContinuity.verify(
           plan: archive.plan, settled: known.settled, halfRead: known.halfRead, frontier: known.frontier,
-          digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: allowLate)
+          digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: chain.allowLate,
+          allowOverlaps: chain.allowOverlaps)
         return nil
       } catch { return error as? ReplayError ?? ReplayError(.unexpected, "\(error)") }
     }

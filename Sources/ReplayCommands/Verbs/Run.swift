@@ -83,7 +83,8 @@ struct Replaying {
     for (index, checkpoint) in checkpoints.enumerated() {
       let checked = try ArchiveContinuity.verify(
         plan: archive.plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
-        digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: command.chain.allowLate)
+        digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: command.chain.allowLate,
+        allowOverlaps: command.chain.allowOverlaps)
       for segment in checked.unproved {
         Console.shared.say(
           "replay: warning: \(segment.name) has changed since it was half read; "

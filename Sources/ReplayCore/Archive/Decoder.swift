@@ -27,6 +27,8 @@ public struct Extraction: Sendable {
   public private(set) var functions: [Function] = []
   /// Place of the partition key in `fields`; -1 where nobody needs it.
   public private(set) var keyColumn = -1
+  /// Place of the event's id in `fields`; -1 where nobody reads it.
+  public private(set) var idColumn = -1
   /// Place of the stream's headers in `fields`; -1 where nobody reads them.
   public private(set) var headersColumn = -1
   public let anatomy: Anatomy
@@ -35,10 +37,12 @@ public struct Extraction: Sendable {
   public init(_ reads: [Reads], anatomy: Anatomy, needsKey: Bool) {
     precondition(reads.count <= 32, "at most 32 functions share one read")
     self.anatomy = anatomy
-    if needsKey { keyColumn = add(anatomy.key) }
+    // Who reads the key needs it found wherever it is, in a file of its own too.
+    if needsKey || reads.contains(where: { $0.fields.contains(.key) }) { keyColumn = add(anatomy.key) }
     for read in reads {
       let columns = read.fields.map { add(anatomy.absolute($0)) }
       if let place = read.fields.firstIndex(of: .headers) { headersColumn = columns[place] }
+      if let place = read.fields.firstIndex(of: .id) { idColumn = columns[place] }
       let conditions = read.conditions.map { Condition(field: columns[$0.field], values: $0.values) }
       functions.append(Function(conditions: conditions, columns: columns))
     }

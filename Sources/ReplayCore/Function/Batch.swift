@@ -144,7 +144,8 @@ public struct Event {
       if field.microseconds > 0 {
         guard slice.kind == .number, let value = ValueParsing.time(text(slice), microseconds: field.microseconds) else {
           throw error(
-            field.index, "a whole number of \(field.microseconds) µs since 1970, of the years 0000 to 9999", slice)
+            field.index,
+            "a whole number of \(TimeUnit(rawValue: field.microseconds).map { "\($0)" } ?? "units") since 1970", slice)
         }
         return value
       }
@@ -221,6 +222,7 @@ extension FieldError {
     let name = field.map { reads.fields[$0].name } ?? "key"
     var shown = excerpt ?? ""
     let found = shown.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0))) }
-    return "field \(name): expected \(expected), found \(self.found)\(found.isEmpty ? "" : " " + found)"
+    return "field \(name): expected \(expected), found \(self.found)"
+      + (found.isEmpty || self.found == .missing ? "" : " " + found)
   }
 }
