@@ -3,7 +3,7 @@ import ReplayTesting
 import Testing
 
 /// Every call that the README's tables name: that they compile and do what is said.
-struct All: Projection {
+struct Everything: Projection {
   let name = "everything"
   var reads = Reads()
   var table = MergedTable("name", key: .text("a"), .day("b"))
