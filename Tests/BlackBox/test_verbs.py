@@ -39,6 +39,10 @@ class Verbs(unittest.TestCase):
         arguments = ["--archive", ARCHIVE, "--function", "event-counts", "--store", self.path("t.db")]
         replay(*arguments)
         self.assertIn(" ".join(arguments), replay("status", "--store", self.path("t.db")).stderr)
+        replay(*arguments, "--full-refresh")
+        status = replay("status", "--store", self.path("t.db"))
+        self.assertIn(" ".join(arguments), status.stderr)
+        self.assertNotIn("--full-refresh", status.stderr)
         database = sqlite3.connect(self.path("t.db"))
         database.execute("DROP TABLE event_counts")
         database.close()

@@ -48,12 +48,17 @@ struct StoreOptions: ParsableArguments {
     return store
   }
 
+  /// The command that takes in what is new: this one, but never one that starts over.
+  private static var goOn: String {
+    CommandLine.arguments.filter { $0 != "--full-refresh" }.map(Words.shellQuoted).joined(separator: " ")
+  }
+
   func open() throws -> SQLiteStore {
     SQLiteStore(
       path: try StoreOptions.path(store),
       options: SQLiteStore.Options(
         busyTimeoutMilliseconds: Int32(clamping: lockTimeout * 1000),
-        command: CommandLine.arguments.map(Words.shellQuoted).joined(separator: " ")))
+        command: StoreOptions.goOn))
   }
 }
 

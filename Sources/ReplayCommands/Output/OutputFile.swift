@@ -35,10 +35,7 @@ enum OutputFile {
   }
 
   private static func target(of path: String) -> String {
-    if let found = realpath(path, nil) {
-      defer { free(found) }
-      return String(cString: found)
-    }
+    if let found = InputFile.real(path) { return found }
     // A link to a file that is not there yet: the file is made where the link points to.
     var link = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink(path, &link, link.count - 1)
