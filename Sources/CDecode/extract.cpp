@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "walk.hpp"
+#include "lines.hpp"
 
 using namespace replay;
 
@@ -38,14 +38,38 @@ size_t count_filled_lines(const uint8_t *bytes, size_t length) {
   return lines + filled;
 }
 
-/// One pass over `length` bytes whose structural index is made.
-bool pass(replay_extractor &x, replay_block &b, size_t length, bool check_newlines) {
+/// Nothing of the block is looked at yet.
+void begin(replay_extractor &x, replay_block &b) {
   b.count = b.scanned = 0;
   b.reached_until = false;
   b.fault = REPLAY_OK;
   std::fill(x.below.begin(), x.below.end(), 0);
   std::fill(x.duplicates.begin(), x.duplicates.end(), 0);
   b.output->grow(1, x.field_count);
+}
+
+/// The fast way; false where something in the block is not as it should be, whatever it is.
+bool pass_lines(replay_extractor &x, replay_block &b) {
+  begin(x, b);
+  if (b.length == 0) return true;
+  bool has_tokens = x.looks_into_most;
+  x.scan.resize(b.length);
+  if (x.line_index.size() < b.length + 80) x.line_index.resize(b.length + 80);
+  for (Literal &literal : x.scan.literals) {
+    literal.places.clear();
+    literal.next = 0;
+  }
+  if (!scan_kernel().block(x.scan, b.bytes, b.length, has_tokens)) return false;
+  Lines lines(x, b, has_tokens);
+  bool good = lines.run();
+  x.looks_into_most = lines.looked_into * 5 > b.scanned;
+  b.scratch_end = size_t(lines.walk.scratch - b.bytes);
+  return good;
+}
+
+/// One pass over `length` bytes whose structural index is made.
+bool pass(replay_extractor &x, replay_block &b, size_t length, bool check_newlines) {
+  begin(x, b);
   const uint32_t *index = x.parser->structural_indexes.get();
   uint8_t *scratch = b.bytes + b.scratch;
   Walk walk{x, b, b.bytes, index, index + x.parser->n_structural_indexes, length, scratch, b.bytes + b.capacity};
@@ -79,10 +103,8 @@ size_t find_fault(replay_extractor &x, replay_block &b, replay_fault &kind) {
 
 }  // namespace
 
-extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block) {
-  replay_extractor &x = *extractor;
-  replay_block &b = *block;
-  x.met.resize(x.nodes.size());
+/// The way for every framing that finds the first fault and says what it is.
+static bool extract_carefully(replay_extractor &x, replay_block &b) {
   size_t length = b.length;
   replay_fault kind = x.index(b.bytes, length);
   if (kind != REPLAY_OK) {
@@ -109,6 +131,16 @@ extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block)
     b.fault_offset = length;
     good = false;
   }
+  return good;
+}
+
+extern "C" bool replay_extract(replay_extractor *extractor, replay_block *block) {
+  replay_extractor &x = *extractor;
+  replay_block &b = *block;
+  x.met.resize(x.nodes.size());
+  if (b.framing == REPLAY_LINES && !x.sieve.is_ready && b.length > 0) x.sieve.prepare(x, b.bytes, b.length);
+  bool is_fast = b.framing == REPLAY_LINES && !x.has_position && !x.is_careful;
+  bool good = (is_fast && pass_lines(x, b)) || extract_carefully(x, b);
   if (!x.has_position)
     for (size_t function = 0; function < x.below.size(); function++) {
       uint64_t from = b.from[function];

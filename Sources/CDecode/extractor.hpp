@@ -8,6 +8,9 @@
 #include <simdjson.h>
 
 #include "CDecode.h"
+#include "scan.hpp"
+
+struct replay_extractor;
 
 namespace replay {
 
@@ -33,6 +36,27 @@ struct Node {
 struct Condition {
   uint32_t function;
   std::vector<std::string> values;
+};
+
+/// What a record must hold, as archived, for a function to want it. A record without any of its texts is not looked into,
+/// unless it has a backslash: then a text may be written in another way.
+struct Sieve {
+  /// Another condition of a function, looked at where a text of its first one was found.
+  struct Further {
+    uint32_t function;
+    std::vector<Literal> any;
+  };
+
+  bool is_ready = false;
+  uint32_t always = 0;  // functions that may want any record
+  std::vector<Further> further;
+
+  /// Chooses texts for the functions' conditions; `bytes` shows which of their bytes are rare.
+  void prepare(replay_extractor &x, const uint8_t *bytes, size_t length);
+  /// Of `functions`, those whose further conditions the record in these bytes may meet.
+  uint32_t narrow(uint32_t functions, const uint8_t *bytes, size_t start, size_t stop) const;
+  /// Functions that may want the record in these bytes.
+  uint32_t functions(const Scan &scan, const uint8_t *bytes, size_t start, size_t stop, uint32_t all) const;
 };
 
 /// Numbers of the segment's records, to tell duplicates from inversions.
@@ -74,6 +98,11 @@ struct replay_extractor {
   bool drop_duplicates = false;
   replay::Numbers numbers;
   std::vector<uint64_t> below, duplicates;  // by function
+  replay::Scan scan;
+  replay::Sieve sieve;
+  bool is_careful = false;            // never the fast way: for tests
+  bool looks_into_most = true;        // of the last block's records
+  std::vector<uint32_t> line_index;   // tokens of one line
 
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
   simdjson::dom::parser validator;

@@ -45,6 +45,11 @@ inline bool is_number(const uint8_t *at, const uint8_t *end) {
 /// True for the four brackets, and for some bytes that no JSON value begins with.
 inline bool is_bracket(uint8_t c) { return (c & 0xd9) == 0x59; }
 
+/// Of the four brackets: true for the two that open, the two that close, and the two square ones.
+inline bool is_open(uint8_t c) { return (c & 0xdf) == 0x5b; }
+inline bool is_close(uint8_t c) { return (c & 0xdf) == 0x5d; }
+inline bool is_square(uint8_t c) { return !(c & 0x20); }
+
 inline bool is_space(uint8_t c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 }  // namespace replay

@@ -9,8 +9,8 @@
 
 namespace replay {
 
-/// A walk over one block's structural index. `s` is the place in the index; positions before `end` are real, and the
-/// index has three more entries behind `end` that point at `length`.
+/// A walk over the structural index of a block, or of one line after the other. `s` is the place in the index; positions
+/// before `end` are real, and the index has three more entries behind its last one that point at `length`.
 struct Walk {
   replay_extractor &x;
   replay_block &b;
@@ -21,6 +21,10 @@ struct Walk {
   uint8_t *scratch;
   uint8_t *scratch_end;
   bool has_backslash = false;
+
+  // Line by line: brackets were looked at already.
+  bool by_lines = false;
+  const uint32_t *mark = nullptr;  // the line's marks, from some bracket before the next one that matters
 
   // The record being walked.
   replay_slice *out = nullptr;
@@ -92,6 +96,8 @@ struct Walk {
     return first;
   }
 
+  bool skip_in_line();
+  uint32_t may_want(size_t start);
   bool unescape(size_t start, size_t length, replay_slice *slice);
   bool matches(const Member &member, const uint8_t *key, size_t length);
   const Member *find(const Node &node, size_t key, size_t colon);
@@ -102,11 +108,37 @@ struct Walk {
   Result scalar(const Member &member, size_t start, int depth);
   bool decide(size_t field);
   bool read_position(size_t start, size_t stop, bool quoted);
-  Result record();
+  Result record(uint32_t functions);
   bool separated(size_t stop);
   bool keep(size_t start, size_t stop);
   bool run(bool check_newlines);
 };
+
+/// In a line whose brackets were looked at: moves behind the bracket that closes the one just before `s`.
+inline bool Walk::skip_in_line() {
+  size_t start = s[-1], depth = 1;
+  while (*mark <= start) mark++;
+  for (;; mark++) {
+    uint8_t c = buf[*mark];
+    depth = depth + is_open(c) - is_close(c);
+    if (depth == 0) break;
+  }
+  do {
+    if (s >= end) return false;
+  } while (*s++ != *mark);
+  return true;
+}
+
+/// The functions that may want the record whose first bracket is at `s`, by the texts in it.
+inline uint32_t Walk::may_want(size_t start) {
+  if (b.framing != REPLAY_LINES || x.has_position || x.sieve.always == x.all_functions || buf[start] != '{')
+    return x.all_functions;
+  const uint32_t *before = s++;
+  bool is_whole = skip(1, false);
+  size_t stop = s[-1] + 1;
+  s = before;
+  return is_whole ? x.sieve.functions(x.scan, buf, start, stop, x.all_functions) : x.all_functions;
+}
 
 inline bool Walk::unescape(size_t start, size_t length, replay_slice *slice) {
   if (size_t(scratch_end - scratch) < length) return false;
@@ -189,7 +221,9 @@ inline bool Walk::read_position(size_t start, size_t stop, bool quoted) {
 }
 
 /// Gives up the rest of the record, in which `depth` brackets are open.
-inline Walk::Result Walk::finish(int depth) { return skip(size_t(depth), false) ? done : fail(REPLAY_UNFINISHED, b.length); }
+inline Walk::Result Walk::finish(int depth) {
+  return by_lines || skip(size_t(depth), false) ? done : fail(REPLAY_UNFINISHED, b.length);
+}
 
 inline Walk::Result Walk::container(const Member *member, int depth) {
   size_t start = *s;
@@ -199,7 +233,7 @@ inline Walk::Result Walk::container(const Member *member, int depth) {
   if (member && member->node >= 0 && is_first(*member) && is_object) {
     Result result = object(member->node, depth + 1);
     if (result != next) return result;
-  } else if (!skip(1, !is_object)) {
+  } else if (by_lines ? !skip_in_line() : !skip(1, !is_object)) {
     return fail(REPLAY_UNFINISHED, start);
   }
   if (!wanted) return next;
@@ -283,14 +317,14 @@ inline Walk::Result Walk::object(int node, int depth) {
 }
 
 /// The record at `s`, to just behind it.
-inline Walk::Result Walk::record() {
+inline Walk::Result Walk::record(uint32_t functions) {
   size_t start = *s;
   memset(out, 0, x.field_count * sizeof(replay_slice));
   left = x.field_count + x.has_position;
   needs_position = x.has_position;
   settled = 0;
   x.record++;
-  alive = x.all_functions;
+  alive = functions;
   if (!x.has_position)
     for (uint32_t function = 0; function < x.below.size(); function++)
       if (ordinal < b.from[function]) alive &= ~(1u << function);
@@ -358,7 +392,7 @@ inline bool Walk::run(bool check_newlines) {
     b.output->grow(b.count + 1, x.field_count);
     out = b.output->fields.data() + b.count * x.field_count;
     size_t start = *s;
-    if (record() == fault) return false;
+    if (record(may_want(start)) == fault) return false;
     stop = s[-1] + 1;
     if (buf[start] != '{') stop = start + 4;
     if (stop - start > b.max_record_bytes) return fail(REPLAY_TOO_LONG, start), false;

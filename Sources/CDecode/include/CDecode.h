@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /// Readable bytes that must follow `length` in every buffer given to `replay_extract`; their content does not matter.
-enum { REPLAY_PADDING = 64 };
+enum { REPLAY_PADDING = 128 };
 
 typedef struct {
   uint32_t offset;
@@ -99,6 +99,8 @@ void replay_extractor_add_condition(replay_extractor *, uint32_t function, uint3
                                     size_t count);
 /// Drops records whose number was seen already in this segment, and counts them.
 void replay_extractor_drop_duplicates(replay_extractor *, bool drop);
+/// Never goes the fast way through lines, whose results are the same: for tests.
+void replay_extractor_be_careful(replay_extractor *, bool careful);
 /// Forgets the numbers of the segment before.
 void replay_extractor_begin_segment(replay_extractor *);
 
