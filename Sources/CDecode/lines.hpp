@@ -134,7 +134,7 @@ inline bool Lines::look_into(size_t start, size_t stop, uint32_t functions) {
   walk.has_backslash = has_backslash(start, stop);
   if (has_tokens) {
     walk.s = x.scan.token(start);
-    walk.end = x.scan.token(stop);
+    walk.end = x.scan.tokens_end;  // the line's brackets close, so that the walk does not leave it
   } else {
     walk.s = x.line_index.data();
     uint32_t *end = scan_kernel().line(b.bytes, start, stop, x.line_index.data());

@@ -50,6 +50,7 @@ struct Scan {
   std::vector<uint64_t> backslashes;  // one bit a byte; filled where `has_backslash`
   std::vector<uint32_t> tokens;       // where tokens begin, as they come; filled where asked for
   std::vector<TokenWord> token_words;
+  uint32_t *tokens_end = nullptr;
   bool has_backslash = false;
   std::vector<Literal> literals;
 

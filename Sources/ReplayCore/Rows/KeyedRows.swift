@@ -14,6 +14,8 @@ public final class KeyedRows {
     /// The partition that the key's events come from; `unknown` for rows that were loaded.
     var partition: UInt32
     var isDirty = false
+    /// Makes an entry one line of the processor's cache.
+    private let padding: UInt64 = 0
   }
 
   /// Events of one key come from two partitions, whose positions cannot be compared: they have no one order.
@@ -30,13 +32,14 @@ public final class KeyedRows {
   let subkeyCount: Int
   /// Cells a row in memory: its subkeys, its values.
   let width: Int
-  private var entries: UnsafeMutablePointer<Entry>
-  private var slots: UnsafeMutablePointer<UInt32>
-  private var mask: Int
-  private var capacity: Int
-  public private(set) var count = 0
+  // Unchecked, for the reason given at `MergedRows`.
+  @exclusivity(unchecked) private var entries: UnsafeMutablePointer<Entry>
+  @exclusivity(unchecked) private var slots: UnsafeMutablePointer<UInt32>
+  @exclusivity(unchecked) private var mask: Int
+  @exclusivity(unchecked) private var capacity: Int
+  @exclusivity(unchecked) public private(set) var count = 0
   private(set) var arena = Arena()
-  private var rowBytes = 0
+  private var memory = RowMemory()
   private var dirty: [UInt32] = []
   /// Keys above which a table no longer fits the processor's cache, about.
   private static let warmAbove = 4096
@@ -61,7 +64,9 @@ public final class KeyedRows {
   deinit { release() }
 
   /// Memory held, in bytes.
-  public var byteCount: Int { capacity * MemoryLayout<Entry>.stride + (mask + 1) * 4 + arena.byteCount + rowBytes }
+  public var byteCount: Int {
+    capacity * MemoryLayout<Entry>.stride + (mask + 1) * 4 + arena.byteCount + memory.byteCount
+  }
 
   /// Memory of the rows that changed since the last snapshot, in bytes, about.
   public private(set) var changedBytes = 0
@@ -167,18 +172,16 @@ public final class KeyedRows {
   private func reserve(_ index: Int, _ rowCount: Int) {
     guard rowCount > Int(entries[index].capacity) else { return }
     let wanted = max(rowCount, Int(entries[index].capacity) + max(4, Int(entries[index].capacity) / 2))
-    let wider = UnsafeMutablePointer<Cell>.allocate(capacity: wanted * max(1, width))
+    let wider = memory.take(wanted * width)
     if let rows = entries[index].rows {
       wider.moveInitialize(from: rows, count: Int(entries[index].count) * width)
-      rows.deallocate()
+      memory.giveBack(rows, Int(entries[index].capacity) * width)
     }
-    rowBytes += (wanted - Int(entries[index].capacity)) * width * 16
     entries[index].rows = wider
     entries[index].capacity = Int32(wanted)
   }
 
   private func release() {
-    for index in 0..<count { entries[index].rows?.deallocate() }
     entries.deallocate()
     slots.deallocate()
   }
@@ -190,7 +193,7 @@ public final class KeyedRows {
     release()
     arena = Arena()
     count = 0
-    rowBytes = 0
+    memory = RowMemory()
     capacity = 256
     mask = 511
     entries = .allocate(capacity: capacity)
