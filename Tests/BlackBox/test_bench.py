@@ -88,6 +88,12 @@ class Bench(unittest.TestCase):
         self.assertGreater(found["ratio_to_decompress"], 0)
         self.assertIn("without the commit", self.bench("--without-commit").stdout)
 
+    def test_without_the_commit_no_row_may_be_asked_for_again(self):
+        done = self.bench("--without-commit", "--max-state-bytes", 1, "--commit-events", 100,
+                          functions=("recently-viewed",))
+        self.assertEqual(done.returncode, 64, done.stderr)
+        self.assertIn("--max-state-bytes", done.stderr)
+
     def test_a_threshold_that_is_missed_says_by_how_much(self):
         done = self.bench("--threshold", "0.0001,1x,1/s")
         self.assertEqual(done.returncode, 0, done.stderr)

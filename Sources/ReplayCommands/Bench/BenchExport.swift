@@ -47,7 +47,8 @@ extension BenchAccount {
     [
       ("functions", .array(options.functions.function.map { .string($0) })), ("runs", .number(options.runs)),
       ("warmup", .number(options.warmup)), ("with_commit", .bool(!options.withoutCommit)), ("lanes", .number(lanes)),
-      ("threads", .number(threads)), ("order", .string(mode.rawValue)), ("block_bytes", .number(options.archive.blockBytes)),
+      ("threads", .number(threads)), ("order", .string(mode.rawValue)),
+      ("block_bytes", .number(options.archive.blockBytes)),
       ("commit_interval_seconds", .real(options.work.commitInterval)),
       ("commit_bytes", .number(options.work.commitBytes)),
       ("commit_events", options.work.commitEvents.map { .number($0) } ?? .null),

@@ -86,11 +86,13 @@ extension BenchAccount {
     return results + verdicts.map { ("threshold", $0.sentence) }
   }
 
+  private var wholeRuns: Int { options.warmup + options.runs }
+
   private var rowsText: String {
     guard let rows else { return "none: nothing was committed" }
     let count = rows.reduce(0) { $0 + $1.rows }
     return "\(TableRows.hash(of: rows)), \(Words.plural(count, "row")) in \(Words.plural(rows.count, "table")) by "
-      + "\(Words.plural(commits, "commit")), the same in all runs"
+      + "\(Words.plural(commits, "commit"))\(wholeRuns > 1 ? ", the same in all \(wholeRuns) whole runs" : "")"
   }
 }
 
