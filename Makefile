@@ -35,14 +35,14 @@ kill: release ## 200 kill points (POINTS=n, SEED=n)
 	python3 Tests/BlackBox/kill.py $(REPLAY) --points $(or $(POINTS),200) --seed $(or $(SEED),1)
 
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests Benchmarks
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
 bench-data: ## an archive of 8,000,000 events in .build/bench
 	@test -f .build/bench/tally.json || python3 fixtures/generate.py archive --events 8000000 --codec both \
 		--out .build/bench --tally .build/bench/tally.json
 
-bench: deps bench-data ## per stage and the whole path
-	cd Benchmarks && $(SWIFT) run -c release bench ../.build/bench/zstd
+bench: release bench-data ## per stage and the whole path (FUNCTION=name, CODEC=gzip, BENCH=more flags)
+	$(REPLAY) bench --archive .build/bench/$(or $(CODEC),zstd) --function $(or $(FUNCTION),shade-velocity) $(BENCH)
 
 fixtures:
 	python3 fixtures/generate.py fixtures
@@ -54,4 +54,4 @@ man: release ## man pages and completions in .build/share
 	for shell in bash zsh fish; do $(REPLAY) --generate-completion-script $$shell > .build/share/replay.$$shell; done
 
 clean:
-	rm -rf .build demo Benchmarks/.build
+	rm -rf .build demo

@@ -19,10 +19,6 @@ let package = Package(
     .library(name: "Replay", targets: ["Replay"]),
     .library(name: "ReplayTesting", targets: ["ReplayTesting"]),
     .executable(name: "replay", targets: ["ReplayTool"]),
-    // The rooms one by one, for the benchmarks.
-    .library(
-      name: "ReplayRooms",
-      targets: ["ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "RetailProjections"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -63,6 +59,7 @@ let package = Package(
       "ReplayEngineTests",
       imports: ["ReplayCore", "ReplayDecode", "ReplayEngine", "ReplayTesting", "RetailProjections"]),
     tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
+    tests("ReplayCommandsTests", imports: ["ReplayCore", "ReplayCommands"]),
     tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],
   cxxLanguageStandard: .cxx17

@@ -9,6 +9,7 @@ enum ExitCodes {
     ("73", "Something cannot be created."), ("75", "The store is locked, or its answer was lost."),
     ("76", "Another run took the function over."), ("77", "Permission."),
     ("78", "The store was made by another version, shape or reading of the function."),
+    ("99", "Only bench --threshold: slower than asked."),
     ("130, 143", "Stopped by Ctrl-C or SIGTERM; what was read whole is committed."),
   ]
 }

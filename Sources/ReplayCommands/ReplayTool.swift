@@ -60,7 +60,9 @@ struct Root: ParsableCommand {
       \(ExitCodes.all.map { "  \($0.code)  \($0.meaning)" }.joined(separator: "\n"))
       """,
     version: "replay 0.1.0",
-    subcommands: [Run.self, Plan.self, Apply.self, Check.self, Status.self, Cat.self, Init.self, Manual.self],
+    subcommands: [
+      Run.self, Plan.self, Apply.self, Check.self, Status.self, Cat.self, Bench.self, Init.self, Manual.self,
+    ],
     defaultSubcommand: Run.self)
 
   /// The executable's own name: a user's tool is called as the user calls it.

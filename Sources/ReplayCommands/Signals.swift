@@ -13,6 +13,7 @@ import Synchronization
 enum Signals {
   static let stop = StopRequest()
   private static let received = Atomic<Int32>(0)
+  private static let keeps = Atomic<Bool>(true)
 
   /// The signal that asked to stop; 0 where none did.
   static var signal: Int32 { received.load(ordering: .acquiring) }
@@ -25,13 +26,24 @@ enum Signals {
     for number in [SIGINT, SIGTERM] { _ = Glibc.signal(number) { Signals.take($0) } }
   }
 
+  /// For a verb that commits nothing but has something to clear away: it stops on the first Ctrl-C too, and says so.
+  static func keepNothing() { keeps.store(false, ordering: .releasing) }
+
   /// Runs inside the signal handler: only atomics, `write` and `_exit`.
   private static func take(_ number: Int32) {
     if received.exchange(number, ordering: .acquiringAndReleasing) == 0 {
-      say("\nreplay: stopping: committing what is read whole (once more to stop at once)\n")
+      if keeps.load(ordering: .acquiring) {
+        say("\nreplay: stopping: committing what is read whole (once more to stop at once)\n")
+      } else {
+        say("\nreplay: stopping: removing the temporary database (once more to leave it in TMPDIR)\n")
+      }
       stop.stop()
     } else {
-      say("\nreplay: stopped at once: what was read since the last commit is dropped and will be read again\n")
+      if keeps.load(ordering: .acquiring) {
+        say("\nreplay: stopped at once: what was read since the last commit is dropped and will be read again\n")
+      } else {
+        say("\nreplay: stopped at once: a directory replay-bench-… may be left in TMPDIR\n")
+      }
       _exit(128 + number)
     }
   }

@@ -20,6 +20,8 @@ public struct ReplayError: Error, Sendable {
     case permission = 77
     /// The store was made by another version or shape of the function, or for another archive.
     case config = 78
+    /// A benchmark was slower than asked.
+    case threshold = 99
   }
 
   public var code: Code

@@ -100,6 +100,10 @@ class ExitCodes(unittest.TestCase):
         self.assertIn("version 1", done.stderr)
         return done.returncode, done.stderr
 
+    def case_99(self):
+        done = replay("bench", *self.command[:4], "--runs", 1, "--threshold", "900G/s", env={"TMPDIR": self.home})
+        return done.returncode, done.stderr
+
     def interrupted(self, number):
         archive = os.path.join(self.home, "big")
         generate(archive, "--events", 400000, "--codec", "gzip", "--segments", 8)

@@ -1,0 +1,50 @@
+import ReplayCore
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A directory of its own below TMPDIR for the databases that a benchmark writes, removed with all that is in it.
+final class BenchStores {
+  private let directory: String
+  private var made = 0
+
+  /// Throws `.cannotCreate` where there is no room for it.
+  init() throws {
+    let root = Console.variable("TMPDIR").flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
+    var template = Array("\(root)/replay-bench-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw ReplayError(
+        errno == EACCES ? .permission : .cannotCreate,
+        "cannot make a directory for the benchmark's database in \(root): \(String(cString: strerror(errno)))",
+        next: "set TMPDIR to a directory on the disk that the store will be on, or give --without-commit")
+    }
+    directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  deinit {
+    for number in 0..<made { remove(path(number)) }
+    rmdir(directory)
+  }
+
+  private func path(_ number: Int) -> String { "\(directory)/\(number).db" }
+
+  private func remove(_ path: String) { for end in ["", "-wal", "-shm", "-journal"] { unlink(path + end) } }
+
+  /// Lends the path of a database that is not there yet, and removes what was made there.
+  func lend<Result>(_ body: (String) throws -> Result) throws -> Result {
+    let path = path(made)
+    made += 1
+    defer { remove(path) }
+    do { return try body(path) } catch var error as ReplayError {
+      if error.description.contains(path), error.code == .cannotCreate || error.code == .unavailable {
+        error.next = "set TMPDIR to a disk with room, or give --without-commit"
+      }
+      throw error
+    }
+  }
+}
