@@ -119,8 +119,10 @@ struct TestRun {
   var commitEvents: UInt64 = .max
   var maxStateBytes = 1 << 30
   var commitBytes = 192 << 20
+  var earlyCommitBytes = 16 << 20
   var rule: any ChainRule = NoChain()
   var stop = StopRequest()
+  var observe: @Sendable (RunEvent) -> Void = { _ in }
 
   @discardableResult func run() throws -> RunReport {
     let store = MemoryStore(database)
@@ -137,10 +139,10 @@ struct TestRun {
     options.commitEvents = commitEvents
     options.maxStateBytes = maxStateBytes
     options.commitBytes = commitBytes
+    options.earlyCommitBytes = earlyCommitBytes
     let setup = RunSetup(
       projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
-      store: store, rule: rule, options: options, stop: stop
-    ) { _ in }
+      store: store, rule: rule, options: options, stop: stop, observe: observe)
     return try ReplayRun(setup, checkpoints: checkpoints).run()
   }
 }
