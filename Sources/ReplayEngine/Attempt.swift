@@ -74,7 +74,7 @@ final class Attempt: @unchecked Sendable {
   }
 
   private func nextStep() -> Step {
-    floor.wait { floor -> Step? in
+    floor.wait(quietly: true) { floor -> Step? in
       if floor.abandoned { return .leave }
       if floor.barrier { return nil }
       if let task = floor.schedule.take() {
@@ -110,13 +110,13 @@ final class Attempt: @unchecked Sendable {
     }
     router?.closeTicket(ticket, partition: task.partition)
     if range.untilOrdinal == .max { try checkLength(segment, decoder.summary, own) }
-    return floor.change { floor in
+    return floor.tell { floor in
       floor.reading -= 1
       floor.workerBytes[worker] = 0
       floor.finishedBytes += segment.entry.size
       // Fails under the same lock: nobody may see this segment read and not yet examined.
       do { try floor.finish(task, decoder.summary, by: setup.rule) } catch { floor.fail(error) }
-      return !floor.abandoned
+      return (!floor.abandoned, floor.isNews)
     }
   }
 

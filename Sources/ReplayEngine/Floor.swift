@@ -43,6 +43,10 @@ struct Floor {
   /// Everyone stands and the cut may be made.
   var isStill: Bool { barrier && reading == 0 }
 
+  /// True where somebody may wait for a segment's end. With many small segments, waking everyone at each cost a tenth of
+  /// the time.
+  var isNews: Bool { barrier || abandoned || schedule.order == .byPartition || schedule.isDrained }
+
   mutating func fail(_ error: any Error) {
     failure = failure ?? error
     abandoned = true
