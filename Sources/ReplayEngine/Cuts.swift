@@ -26,7 +26,7 @@ extension Attempt {
 
   /// The partitions to cut early now.
   func early(_ floor: Floor) -> [Int] {
-    floor.early(worth: min(setup.options.earlyCommitBytes, setup.options.commitBytes))
+    floor.early(worth: min(setup.options.earlyCommitBytes, setup.options.commitBytes / 12))
   }
 
   /// Hands over what partitions that were read to their ends have changed, while the others are read. Nobody touches
@@ -53,7 +53,11 @@ extension Attempt {
       var moves = Committer.Moves()
       for index in partitions {
         let partition = setup.plan.partitions[index].partition
-        guard let position = facts.frontier[index], own[partition].map({ $0 < position }) ?? true else { continue }
+        guard let position = facts.frontier[index] else { continue }
+        // A segment may be settled at the position where an earlier run stood in it: it is not half read any more.
+        if let before = own[partition], before > position || (before == position && !facts.open.hasSettled(index)) {
+          continue
+        }
         moves.frontier[partition] = position
         moves.gapEnds[partition] = facts.gapEnds[index]
         if let half = facts.halfRead[index] { moves.halfRead.append(half) }

@@ -23,7 +23,10 @@ struct OpenEpoch {
   var findings: [ChainFinding] { parts.flatMap(\.findings) }
   var hasWork: Bool { parts.indices.contains(where: hasWork) }
 
-  func hasWork(_ partition: Int) -> Bool { parts[partition].records > 0 || !parts[partition].settled.isEmpty }
+  func hasWork(_ partition: Int) -> Bool { parts[partition].records > 0 || hasSettled(partition) }
+
+  /// True where a segment of it was read to its end.
+  func hasSettled(_ partition: Int) -> Bool { !parts[partition].settled.isEmpty }
 
   mutating func enter(_ block: BlockFacts, partition: Int) {
     ledger.enter(block, partition: partition)
