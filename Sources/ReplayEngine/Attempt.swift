@@ -9,10 +9,10 @@ final class Attempt: @unchecked Sendable {
   let setup: RunSetup
   let floor: Monitor<Floor>
   let committer: Committer
-  private let lanes: [Lane]
-  private let router: Router?
-  private let workers: Int
-  private let frontiers: [[Partition: Position]]
+  let lanes: [Lane]
+  let router: Router?
+  let workers: Int
+  let frontiers: [[Partition: Position]]
   /// For each function, the names of the segments that earlier runs read in part.
   private let halfRead: [Set<String>]
 
@@ -34,9 +34,8 @@ final class Attempt: @unchecked Sendable {
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(
-      setup.plan.partitions, done: done, ends: ends, gapEnds: gapEnds, order: order, bounds: bounds)
-    let ledger = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
-    floor = Monitor(Floor(schedule, ledger: ledger, workers: workers, lanes: laneCount))
+      setup.plan.partitions, done: done, ends: ends, gapEnds: gapEnds, order: order, workers: workers, bounds: bounds)
+    floor = Monitor(Floor(schedule, functions: setup.projections.count, workers: workers, lanes: laneCount))
     router =
       setup.mode == .routed
       ? try Router(lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn) : nil
@@ -75,7 +74,7 @@ final class Attempt: @unchecked Sendable {
   }
 
   private func nextStep() -> Step {
-    floor.wait { floor -> Step? in
+    floor.wait(quietly: true) { floor -> Step? in
       if floor.abandoned { return .leave }
       if floor.barrier { return nil }
       if let task = floor.schedule.take() {
@@ -111,13 +110,13 @@ final class Attempt: @unchecked Sendable {
     }
     router?.closeTicket(ticket, partition: task.partition)
     if range.untilOrdinal == .max { try checkLength(segment, decoder.summary, own) }
-    return floor.change { floor in
+    return floor.tell { floor in
       floor.reading -= 1
       floor.workerBytes[worker] = 0
       floor.finishedBytes += segment.entry.size
       // Fails under the same lock: nobody may see this segment read and not yet examined.
       do { try floor.finish(task, decoder.summary, by: setup.rule) } catch { floor.fail(error) }
-      return !floor.abandoned
+      return (!floor.abandoned, floor.isNews)
     }
   }
 
@@ -157,14 +156,13 @@ final class Attempt: @unchecked Sendable {
     let others = router?.load ?? LaneLoad()
     let laneIndex = setup.mode == .byPartition ? task.partition : worker
     let stood = floor.quietly { floor -> UInt64? in
-      floor.ledger.enter(block, partition: task.partition)
-      floor.openRecords += block.scanned
+      floor.open.enter(block, partition: task.partition)
       floor.records += block.scanned
       floor.workerBytes[worker] = block.compressedBytes
       floor.loads[laneIndex] = own
       let load = floor.loads.reduce(others, +)
       let isDue = load.changedBytes > setup.options.commitBytes || load.stateBytes > setup.options.maxStateBytes
-      if isDue || floor.openRecords >= setup.options.commitEvents { floor.barrier = true }
+      if isDue || floor.open.records >= setup.options.commitEvents { floor.barrier = true }
       guard floor.barrier, let stand = block.stand, floor.schedule.mayStop(task) else { return nil }
       do { try floor.schedule.begin(task, firstNumber: block.firstNumber, by: setup.rule) } catch {
         floor.fail(error)
@@ -186,12 +184,14 @@ final class Attempt: @unchecked Sendable {
     var epochBegan = setup.options.now()
     var stopAt: Int64?
     while true {
+      let mayCutEarly = mayCutEarly
       let isStill = floor.wait(milliseconds: 50) { floor -> Bool? in
         if floor.failure != nil { return false }
         if floor.schedule.isDrained, !floor.barrier {
           floor.barrier = true
           floor.closing = true
         }
+        if mayCutEarly, !early(floor).isEmpty { return false }
         return floor.isStill ? true : nil
       }
       if let failure = floor.quietly({ $0.failure }) ?? router?.failure ?? committer.failure { throw failure }
@@ -210,6 +210,8 @@ final class Attempt: @unchecked Sendable {
         return false
       } else if now - epochBegan > setup.options.commitMilliseconds {
         floor.change { $0.barrier = true }
+      } else {
+        try cutEarly()
       }
     }
   }
@@ -217,51 +219,5 @@ final class Attempt: @unchecked Sendable {
   private func tell() {
     let (bytes, events) = floor.quietly { ($0.readBytes, $0.records) }
     setup.observe(.progress(Progress(bytes: bytes, events: events)))
-  }
-
-  /// Takes every lane's changes at one frontier and hands them to the committer. True where it was the last cut.
-  private func cut() throws -> Bool {
-    try router?.drain()
-    let (frontier, halfRead, gapEnds, findings, ledger, settled, closing, hasWork) = floor.quietly { floor in
-      (
-        floor.schedule.frontier, floor.schedule.halfRead, floor.schedule.gapEnds, floor.openFindings, floor.ledger,
-        floor.settled,
-        floor.closing,
-        floor.openRecords > 0 || !floor.settled.isEmpty
-      )
-    }
-    if hasWork {
-      let moves = frontiers.map { own in
-        var moves = Committer.Moves()
-        for (index, position) in frontier.enumerated() {
-          let partition = setup.plan.partitions[index].partition
-          guard let position, own[partition].map({ $0 < position }) ?? true else { continue }
-          moves.frontier[partition] = position
-          moves.gapEnds[partition] = gapEnds[index]
-          if let half = halfRead[index] { moves.halfRead.append(half) }
-        }
-        return moves
-      }
-      try committer.commit(
-        Committer.Cut(
-          lanes: lanes.map { $0.cut() }, names: setup.projections.map(\.name), moves: moves,
-          settled: setup.projections.map { _ in settled }, findings: findings, ledger: ledger))
-      try trim()
-    }
-    if closing { return true }
-    let loads = router == nil ? lanes.map(\.load) : lanes.map { _ in LaneLoad() }
-    floor.change { floor in
-      floor.loads = loads
-      floor.begin(functions: setup.projections.count)
-    }
-    return false
-  }
-
-  /// Keeps the rows of keyed tables within their budget. Rows may be forgotten only once they are in the store.
-  private func trim() throws {
-    let budget = setup.options.maxStateBytes / lanes.count
-    guard lanes.contains(where: { $0.load.stateBytes > budget }) else { return }
-    try committer.settle()
-    for lane in lanes { lane.trim(to: budget) }
   }
 }

@@ -79,6 +79,15 @@ struct Ledger {
     }
   }
 
+  /// Moves out the entries of these partitions.
+  mutating func take(_ partitions: [Int]) -> Ledger {
+    var taken = Ledger(functions: entries.count, partitions: entries.first?.count ?? 0)
+    for function in entries.indices {
+      for partition in partitions { swap(&taken.entries[function][partition], &entries[function][partition]) }
+    }
+    return taken
+  }
+
   static func += (a: inout Ledger, b: Ledger) {
     for function in a.entries.indices {
       for partition in a.entries[function].indices {

@@ -5,6 +5,8 @@ final class Committer {
   /// Everything that one commit is made of; built into rows on the committing thread.
   struct Cut: Sendable {
     let lanes: [[LaneCut]]
+    /// The lanes' numbers.
+    let places: [Int]
     let names: [String]
     /// One entry for each function.
     let moves: [Moves]
@@ -76,6 +78,13 @@ final class Committer {
       if let failure = desk.failure { throw failure }
       guard case .idle = desk.state else { return nil }
       return ()
+    }
+  }
+
+  /// True where a cut would be written at once.
+  var isIdle: Bool {
+    desk.quietly { desk in
+      if case .idle = desk.state { desk.failure == nil } else { false }
     }
   }
 
@@ -203,7 +212,7 @@ final class KeyOwners: @unchecked Sendable {
 
   /// Lane `n` reads partition `n`.
   func claim(_ cut: Committer.Cut) throws {
-    for (partition, lane) in cut.lanes.enumerated() {
+    for (partition, lane) in zip(cut.places, cut.lanes) {
       for hashes in lane.flatMap(\.keyHashes) {
         for hash in hashes where hash <= greatest {
           guard let owner = owners.updateValue(partition, forKey: hash), owner != partition else { continue }

@@ -47,11 +47,22 @@ final class Monitor<Value>: @unchecked Sendable {
     return try body(&value)
   }
 
-  /// Waits until `body` answers something.
-  func wait<Result>(_ body: (inout Value) throws -> Result?) rethrows -> Result {
+  /// Changes the value, and wakes everyone who waits if `body` then answers true for the second: that somebody may have
+  /// waited for this.
+  func tell<Result>(_ body: (inout Value) throws -> (Result, Bool)) rethrows -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    let (result, isNews) = try body(&value)
+    if isNews { pthread_cond_broadcast(condition) }
+    return result
+  }
+
+  /// Waits until `body` answers something, and wakes everyone else, unless `quietly`: where nobody waits for what it
+  /// changes.
+  func wait<Result>(quietly: Bool = false, _ body: (inout Value) throws -> Result?) rethrows -> Result {
     pthread_mutex_lock(mutex)
     defer {
-      pthread_cond_broadcast(condition)
+      if !quietly { pthread_cond_broadcast(condition) }
       pthread_mutex_unlock(mutex)
     }
     while true {

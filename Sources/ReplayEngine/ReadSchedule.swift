@@ -41,20 +41,24 @@ struct ReadSchedule {
     var running = 0
     /// Compressed bytes of the segments nobody has begun, and one for each.
     var bytesLeft: UInt64
+    /// The same of the segments that are being read.
+    var bytesUnderway: UInt64 = 0
     /// True once the bound of a bounded attempt was reached.
     var reachedBound = false
   }
 
   private(set) var partitions: [PartitionState]
   let order: Order
+  private let workers: Int
   /// For each partition, where this attempt may not go on.
   let bounds: [Int: ReadBound]
 
   init(
-    _ plan: [PartitionPlan], done: [Int], ends: [Position?], gapEnds: [Position?], order: Order,
+    _ plan: [PartitionPlan], done: [Int], ends: [Position?], gapEnds: [Position?], order: Order, workers: Int,
     bounds: [Int: ReadBound]
   ) {
     self.order = order
+    self.workers = workers
     self.bounds = bounds
     partitions = plan.indices.map { index in
       let limit = bounds[index].map { $0.segment + 1 } ?? plan[index].segments.count
@@ -67,23 +71,33 @@ struct ReadSchedule {
     }
   }
 
-  /// The next segment for a worker; the partition with most bytes left comes first. Nil: nothing to begin now.
+  /// The next segment for a worker; in any order that of the partition with most bytes left. Nil: nothing to begin now.
   mutating func take() -> ReadTask? {
-    var best: (partition: Int, bytes: UInt64)?
-    for (index, state) in partitions.enumerated() where state.next < state.limit {
-      if order == .byPartition && state.running > 0 { continue }
-      if best.map({ state.bytesLeft > $0.bytes }) ?? true { best = (index, state.bytesLeft) }
+    let idle = partitions.indices.filter {
+      partitions[$0].next < partitions[$0].limit && (order == .free || partitions[$0].running == 0)
     }
-    guard let partition = best?.partition else { return nil }
+    let bytesLeft = partitions.map(\.bytesLeft)
+    let next =
+      order == .byPartition
+      ? PartitionTurn.next(
+        bytesLeft: bytesLeft, underway: partitions.reduce(0) { $0 + $1.bytesUnderway }, idle: idle, workers: workers)
+      : idle.max { bytesLeft[$0] < bytesLeft[$1] }
+    guard let partition = next else { return nil }
     let task = ReadTask(partition: partition, segment: partitions[partition].next)
-    partitions[partition].bytesLeft -= partitions[partition].segments[task.segment].entry.size + 1
+    let bytes = partitions[partition].segments[task.segment].entry.size + 1
+    partitions[partition].bytesLeft -= bytes
+    partitions[partition].bytesUnderway += bytes
     partitions[partition].next += 1
     partitions[partition].running += 1
     return task
   }
 
   /// True where no segment is left to begin and none is being read.
-  var isDrained: Bool { partitions.allSatisfy { $0.next >= $0.limit && $0.running == 0 } }
+  var isDrained: Bool { partitions.indices.allSatisfy(isDrained) }
+
+  func isDrained(_ partition: Int) -> Bool {
+    partitions[partition].next >= partitions[partition].limit && partitions[partition].running == 0
+  }
 
   /// True where a reader of this task may stop in the middle of its segment.
   func mayStop(_ task: ReadTask) -> Bool {
@@ -115,6 +129,7 @@ struct ReadSchedule {
   /// examination: each with its summary.
   mutating func finish(_ task: ReadTask, _ summary: SegmentSummary) {
     partitions[task.partition].running -= 1
+    partitions[task.partition].bytesUnderway -= partitions[task.partition].segments[task.segment].entry.size + 1
     partitions[task.partition].partial = nil
     partitions[task.partition].finished[task.segment] = summary
   }

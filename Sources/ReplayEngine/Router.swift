@@ -40,6 +40,11 @@ final class Router: @unchecked Sendable {
     var isClosed = false
     var failure: (any Error)?
     var loads: [LaneLoad]
+
+    /// True where some lane has nothing left to take of the tickets before this one.
+    func isAwaited(_ ticket: Int, _ partition: Int) -> Bool {
+      queues.contains { $0[partition].first { !$0.isClosed || $0.taken < $0.blocks.count }?.id == ticket }
+    }
   }
 
   let lanes: [Lane]
@@ -68,7 +73,7 @@ final class Router: @unchecked Sendable {
 
   /// Opens the next segment's place in its partition. Called in the order of the partition's segments.
   func openTicket(partition: Int) -> Int {
-    desk.change { desk in
+    desk.quietly { desk in
       let id = desk.nextTicket
       desk.nextTicket += 1
       for lane in desk.queues.indices { desk.queues[lane][partition].append(Ticket(id: id)) }
@@ -88,13 +93,16 @@ final class Router: @unchecked Sendable {
   /// A block to decode into.
   func block(_ make: () -> RecordBlock) -> RecordBlock { desk.quietly { $0.free.popLast() } ?? make() }
 
-  /// Queues the block for all lanes; waits while the ticket has too many blocks open.
+  /// Queues the block for all lanes; waits while the ticket has too many blocks open, or all of them together do: small
+  /// segments would else be decoded without end before lanes that cannot follow. Not while lanes wait for this ticket.
   func send(_ block: RecordBlock, ticket: Int, partition: Int) throws {
     let shared = SharedBlock(block, lanes: lanes.count, ticket: ticket)
     for record in 0..<block.count { shared.selections[lane(of: record, in: block)].append(UInt32(record)) }
     try desk.wait { desk -> Void? in
       if let failure = desk.failure { throw failure }
-      guard desk.open[ticket, default: 0] < maxBlocksPerTicket else { return nil }
+      guard desk.open[ticket, default: 0] < maxBlocksPerTicket,
+        desk.pending < maxBlocksPerTicket * lanes.count || desk.isAwaited(ticket, partition)
+      else { return nil }
       desk.open[ticket, default: 0] += 1
       desk.pending += 1
       for lane in desk.queues.indices {
@@ -126,7 +134,7 @@ final class Router: @unchecked Sendable {
   }
 
   private func next(_ lane: Int) -> SharedBlock? {
-    desk.wait { desk -> SharedBlock?? in
+    desk.wait(quietly: true) { desk -> SharedBlock?? in
       if desk.failure != nil { return .some(nil) }
       for partition in desk.queues[lane].indices {
         while let first = desk.queues[lane][partition].first {
@@ -144,13 +152,14 @@ final class Router: @unchecked Sendable {
 
   private func release(_ shared: SharedBlock, by lane: Int) {
     let load = lanes[lane].load
-    desk.change { desk in
+    desk.tell { desk in
       desk.loads[lane] = load
       shared.lanesLeft -= 1
-      guard shared.lanesLeft == 0 else { return }
+      guard shared.lanesLeft == 0 else { return ((), false) }
       desk.open[shared.ticket, default: 1] -= 1
       desk.pending -= 1
       desk.free.append(shared.block)
+      return ((), true)
     }
   }
 

@@ -4,6 +4,10 @@ import ReplayCore
 public struct RunOptions: Sendable {
   /// Parallel lines of work.
   public var lanes = 2
+  /// What a partition that was read to its end must have changed, in bytes of memory, to be written before the others
+  /// are read; a twelfth of `commitBytes` where that is less. More than a small archive changes, whose cut stays one: a key that is in
+  /// two partitions is noticed before anything of such an archive is written.
+  public var earlyCommitBytes = 16 << 20
   /// A commit is due when the open changes hold this much memory,
   public var commitBytes = 192 << 20
   /// or this long after the one before, in milliseconds.

@@ -12,11 +12,13 @@ enum ISOText {
   /// Returns the number of bytes written: 10.
   static func write(day number: Int64, to out: UnsafeMutablePointer<UInt8>) -> Int {
     let (year, month, day) = Day(number: number).civil
-    digits(year, 4, out)
+    let years = UInt32(truncatingIfNeeded: year)
+    pair(years / 100, out)
+    pair(years % 100, out + 2)
     out[4] = UInt8(ascii: "-")
-    digits(month, 2, out + 5)
+    pair(UInt32(truncatingIfNeeded: month), out + 5)
     out[7] = UInt8(ascii: "-")
-    digits(day, 2, out + 8)
+    pair(UInt32(truncatingIfNeeded: day), out + 8)
     return 10
   }
 
@@ -24,27 +26,36 @@ enum ISOText {
   static func write(time microseconds: Int64, to out: UnsafeMutablePointer<UInt8>) -> Int {
     let day = Timestamp(microseconds: microseconds).day.number
     let inDay = microseconds - day * 86_400_000_000
-    let (seconds, fraction) = (inDay / 1_000_000, inDay % 1_000_000)
+    let seconds = UInt32(truncatingIfNeeded: inDay / 1_000_000)
+    let fraction = UInt32(truncatingIfNeeded: inDay % 1_000_000)
     _ = write(day: day, to: out)
     out[10] = UInt8(ascii: "T")
-    digits(seconds / 3600, 2, out + 11)
+    pair(seconds / 3600, out + 11)
     out[13] = UInt8(ascii: ":")
-    digits(seconds / 60 % 60, 2, out + 14)
+    pair(seconds / 60 % 60, out + 14)
     out[16] = UInt8(ascii: ":")
-    digits(seconds % 60, 2, out + 17)
+    pair(seconds % 60, out + 17)
     out[19] = UInt8(ascii: ".")
-    let isWhole = fraction % 1000 == 0
-    digits(isWhole ? fraction / 1000 : fraction, isWhole ? 3 : 6, out + 20)
-    let end = isWhole ? 23 : 26
+    let (thousandths, rest) = (fraction / 1000, fraction % 1000)
+    three(thousandths, out + 20)
+    if rest > 0 { three(rest, out + 23) }
+    let end = rest == 0 ? 23 : 26
     out[end] = UInt8(ascii: "Z")
     return end + 1
   }
 
-  private static func digits(_ number: Int64, _ count: Int, _ out: UnsafeMutablePointer<UInt8>) {
-    var rest = number
-    for place in stride(from: count - 1, through: 0, by: -1) {
-      out[place] = UInt8(truncatingIfNeeded: 48 + rest % 10)
-      rest /= 10
-    }
+  /// 0 to 99.
+  @inline(__always)
+  private static func pair(_ number: UInt32, _ out: UnsafeMutablePointer<UInt8>) {
+    let tens = (number &* 103) >> 10
+    out[0] = UInt8(truncatingIfNeeded: 48 &+ tens)
+    out[1] = UInt8(truncatingIfNeeded: 48 &+ number &- tens &* 10)
+  }
+
+  /// 0 to 999.
+  @inline(__always)
+  private static func three(_ number: UInt32, _ out: UnsafeMutablePointer<UInt8>) {
+    out[0] = UInt8(truncatingIfNeeded: 48 &+ number / 100)
+    pair(number % 100, out + 1)
   }
 }

@@ -18,7 +18,8 @@ public final class SQLiteStore: Store {
   public struct Options: Sendable {
     /// How long to wait for another program's write before the run ends with `ReplayError.Code.temporary`.
     public var busyTimeoutMilliseconds: Int32
-    /// Page cache of the writing connection.
+    /// Page cache of the writing connection. A commit writes in key order and needs each page once: more only costs the
+    /// time to fetch that memory.
     public var cacheBytes: Int
     /// The command line of this run, for `status`.
     public var command: String
@@ -26,7 +27,7 @@ public final class SQLiteStore: Store {
     public var now: @Sendable () -> Timestamp
 
     public init(
-      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 64 << 20, command: String = "",
+      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 16 << 20, command: String = "",
       now: @escaping @Sendable () -> Timestamp = SQLiteStore.systemTime
     ) {
       self.busyTimeoutMilliseconds = busyTimeoutMilliseconds

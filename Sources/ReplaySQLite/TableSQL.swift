@@ -29,11 +29,20 @@ struct TableSQL {
 
   /// Writes a whole row: merges it into the one there is, or replaces that.
   var upsert: String {
-    let insert =
-      "INSERT INTO \(table) (\(list(schema.columns))) VALUES (\(marks(schema.columns))) "
-      + "ON CONFLICT (\(keys))"
-    if schema.values.isEmpty { return insert + " DO NOTHING" }
-    return insert + " DO UPDATE SET " + schema.values.map(assignment).joined(separator: ", ")
+    "INSERT INTO \(table) (\(list(schema.columns))) VALUES (\(marks(schema.columns)))" + merging
+  }
+
+  /// The same for all rows of the table's `RowFeed`. FAIL: a failure ends the whole transaction, and so SQLite need not
+  /// keep what each page was before this one statement. WHERE: without it SQLite would read ON as that of a join.
+  var upsertFeed: String {
+    let columns = list(schema.columns)
+    return "INSERT OR FAIL INTO \(table) (\(columns)) SELECT \(columns) FROM "
+      + TableSQL.quoted(RowFeed.name(schema)) + " WHERE true" + merging
+  }
+
+  private var merging: String {
+    if schema.values.isEmpty { return " ON CONFLICT (\(keys)) DO NOTHING" }
+    return " ON CONFLICT (\(keys)) DO UPDATE SET " + schema.values.map(assignment).joined(separator: ", ")
   }
 
   private func assignment(_ column: TableSchema.Column) -> String {

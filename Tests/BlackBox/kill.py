@@ -28,7 +28,9 @@ def dump(path):
 def command(tool, archive, store, chance):
     functions = [part for name in FUNCTIONS for part in ("--function", name)]
     return [tool, "--archive", archive, "--store", store, "--progress", "none", "--lanes", str(chance.randint(1, 8)),
-            "--commit-interval", str(chance.choice([0.001, 0.01, 0.05])),
+            "--commit-interval", str(chance.choice([0.001, 0.01, 0.05, 10])),
+            # A twelfth of it, changed by a partition that is read to its end, is written while the others are read.
+            "--commit-bytes", str(chance.choice([200_000, 1_000_000, 192 << 20])),
             "--block-bytes", str(chance.choice([4096, 65536, 262144]))] + functions
 
 

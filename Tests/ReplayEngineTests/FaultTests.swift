@@ -133,4 +133,18 @@ struct FaultTests {
     try run.run()
     #expect(database.dump() == model(events))
   }
+
+  /// A run that ends after any of its commits, and one that goes on: the rows, and no segment is said to be half read
+  /// that was read whole, though the first run stood at its very end.
+  @Test(arguments: 1...24) func afterAnyCommit(last: Int) throws {
+    let events = sales(1200, partitions: 3, seed: 10)
+    let (source, plan) = archive(events, segments: 4)
+    let database = MemoryDatabase()
+    var run = TestRun(source: source, plan: plan, database: database, commitEvents: 50, lastCommit: last)
+    _ = try? run.run()
+    run.lastCommit = .max
+    try run.run()
+    #expect(database.dump() == model(events))
+    for function in run.functions { #expect(database.checkpoint(of: function.name)?.halfRead == []) }
+  }
 }

@@ -3,6 +3,7 @@ import ReplayDecode
 import ReplayEngine
 import ReplayTesting
 import RetailProjections
+import Synchronization
 
 /// One retail event, and what an independent model makes of many.
 struct Sale {
@@ -119,11 +120,15 @@ struct TestRun {
   var commitEvents: UInt64 = .max
   var maxStateBytes = 1 << 30
   var commitBytes = 192 << 20
+  var earlyCommitBytes = 16 << 20
   var rule: any ChainRule = NoChain()
   var stop = StopRequest()
+  /// The number of the commit that the store refuses, with all after it.
+  var lastCommit = Int.max
+  var observe: @Sendable (RunEvent) -> Void = { _ in }
 
   @discardableResult func run() throws -> RunReport {
-    let store = MemoryStore(database)
+    let store = EndingStore(MemoryStore(database), commits: lastCommit)
     let checkpoints = try store.open(functions.map { FunctionIdentity($0) }, range: .all, refresh: false)
     var limits = DecodeLimits()
     limits.blockBytes = blockBytes
@@ -137,10 +142,43 @@ struct TestRun {
     options.commitEvents = commitEvents
     options.maxStateBytes = maxStateBytes
     options.commitBytes = commitBytes
+    options.earlyCommitBytes = earlyCommitBytes
     let setup = RunSetup(
       projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
-      store: store, rule: rule, options: options, stop: stop
-    ) { _ in }
+      store: store, rule: rule, options: options, stop: stop, observe: observe)
     return try ReplayRun(setup, checkpoints: checkpoints).run()
   }
+}
+
+/// A store whose disk is gone after some commits, as if the process were killed then.
+private final class EndingStore: Store {
+  private let store: MemoryStore
+  private let left: Mutex<Int>
+
+  init(_ store: MemoryStore, commits: Int) {
+    self.store = store
+    left = Mutex(commits)
+  }
+
+  var name: String { store.name }
+  var capability: StoreCapability { store.capability }
+
+  func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
+    try store.open(functions, range: range, refresh: refresh)
+  }
+
+  func commit(_ epoch: EpochCommit) throws -> CommitOutcome {
+    let isLeft = left.withLock { left in
+      left -= 1
+      return left >= 0
+    }
+    if !isLeft { throw ReplayError(.unavailable, "the disk is gone") }
+    return try store.commit(epoch)
+  }
+
+  func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
+    try store.load(table, keys: keys, into: rows)
+  }
+
+  func close() throws { try store.close() }
 }

@@ -47,25 +47,58 @@ public final class RowSet: @unchecked Sendable {
     return UnsafeBufferPointer(start: cells + index * width, count: width)
   }
 
-  /// Calls `body` with the rows of all sets, which are of one table, in key order across them: a table that is written
-  /// from its start to its end costs a fraction of one that is written here and there.
+  /// Calls `body` with the rows of all sets, which are of one table, in key order across them.
   public static func eachInOrder(_ sets: [RowSet], _ body: (UnsafePointer<Cell>) throws -> Void) rethrows {
-    let textual = sets.first?.schema.keys.map(\.type.isText) ?? []
-    var left = sets.filter { $0.count > 0 }.map { (set: $0, place: 0) }
-    while !left.isEmpty {
-      var least = 0
-      for other in left.indices.dropFirst()
-      where precedes(left[other].set, left[other].place, left[least].set, left[least].place, textual) {
-        least = other
-      }
-      let (set, place) = left[least]
-      try body(set.cells + place * set.width)
-      if place + 1 < set.count { left[least].place += 1 } else { left.remove(at: least) }
-    }
+    var rows = InOrder(sets)
+    while let row = rows.next() { try body(row) }
   }
 
-  private static func precedes(_ a: RowSet, _ i: Int, _ b: RowSet, _ j: Int, _ textual: [Bool]) -> Bool {
-    precedes(a.cells + i * a.width, b.cells + j * b.width, textual)
+  /// The rows of several sets of one table in key order across them: a table that is written from its start to its end
+  /// costs a fraction of one that is written here and there. Lends the rows; the sets must outlive it.
+  public struct InOrder {
+    private struct Run {
+      var row: UnsafePointer<Cell>
+      let end: UnsafePointer<Cell>
+    }
+
+    private let textual: [Bool]
+    private let width: Int
+    /// True where no two sets hold rows of one first key cell, so that rows of the same one follow each other.
+    private let separatesFirstKey: Bool
+    /// Sets with rows left, in the order of their next rows; the one that is being given is apart.
+    private var others: [Run]
+    private var given: Run?
+    private var last: Cell?
+
+    public init(_ sets: [RowSet]) {
+      let schema = sets.first?.schema
+      textual = schema?.keys.map(\.type.isText) ?? []
+      width = sets.first?.width ?? 0
+      separatesFirstKey = schema?.kind == .keyed
+      others = sets.filter { $0.count > 0 }.map {
+        Run(row: UnsafePointer($0.cells), end: UnsafePointer($0.cells) + $0.count * $0.width)
+      }
+      let textual = textual
+      others.sort { RowSet.precedes($0.row, $1.row, textual) }
+      if !others.isEmpty { given = others.removeFirst() }
+    }
+
+    public mutating func next() -> UnsafePointer<Cell>? {
+      guard let run = given else { return nil }
+      if run.row == run.end {
+        given = others.isEmpty ? nil : others.removeFirst()
+      } else if let other = others.first, !(separatesFirstKey && last == run.row.pointee),
+        RowSet.precedes(other.row, run.row, textual)
+      {
+        given = others.removeFirst()
+        let place = others.firstIndex { RowSet.precedes(run.row, $0.row, textual) } ?? others.count
+        others.insert(run, at: place)
+      }
+      guard let row = given?.row else { return nil }
+      last = row.pointee
+      given?.row += width
+      return row
+    }
   }
 
   private static func precedes(_ a: UnsafePointer<Cell>, _ b: UnsafePointer<Cell>, _ textual: [Bool]) -> Bool {
