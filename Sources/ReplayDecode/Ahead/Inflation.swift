@@ -24,7 +24,10 @@ final class Inflation: @unchecked Sendable {
 
   // Pulling: reading on in the file.
   private let layer: Layer
-  private var walk: FrameWalk?
+  /// Where ends of frames can be found ahead. The walk itself belongs to who pulls.
+  private let findsEnds: Bool
+  private var walk = FrameWalk()
+  private var isLost = false
   private var isPulling = false
   private var isAtEnd = false
   /// True once pieces are kept, so that reading on does not take the bytes away from who inflates.
@@ -40,7 +43,7 @@ final class Inflation: @unchecked Sendable {
     self.layer = layer
     self.ahead = ahead
     self.make = make
-    walk = codec == .zstd ? FrameWalk() : nil
+    findsEnds = codec == .zstd
     runs = [FrameRun(start: 0, firstFrame: 0, of: self)]
   }
 
@@ -114,7 +117,7 @@ extension Inflation {
       fill(idle)
       return true
     }
-    let isPossible = keeps && !isPulling && !isAtEnd && walk?.isLost == false
+    let isPossible = keeps && !isPulling && !isAtEnd && !isLost
     guard isPossible, queuedBytes < ahead.readAheadBytes / 2 else { return false }
     do { _ = try pull() } catch { failed = true }
     return true
@@ -155,6 +158,7 @@ extension Inflation {
     var lent: UnsafeRawBufferPointer
     var kept: CompressedPiece?
     var ends: [(end: FrameWalk.End, digest: UInt64?)] = []
+    var isLost = false
   }
 
   /// The run's next compressed bytes; empty at its end. Called by who has taken the run.
@@ -173,7 +177,7 @@ extension Inflation {
 
   /// CRC-64 of the file up to a frame's end; each is asked for once.
   func digest(upTo end: UInt64) -> UInt64? {
-    lock.locked { walk == nil ? layer.digest(upTo: end) : digests.removeValue(forKey: end) }
+    lock.locked { findsEnds ? digests.removeValue(forKey: end) : layer.digest(upTo: end) }
   }
 
   /// Reads on in the file; answers the bytes where they lie if they are only lent, to the run being read. Only where
@@ -181,7 +185,7 @@ extension Inflation {
   private func pull() throws -> UnsafeRawBufferPointer? {
     isPulling = true
     // Bytes are kept from a pull on that the run being read asks for: what was lent before is used up then.
-    keeps = keeps || (isHelped && walk != nil)
+    keeps = keeps || (isHelped && findsEnds)
     defer {
       isPulling = false
       lock.wakeAll()
@@ -196,16 +200,18 @@ extension Inflation {
   private func readOn(keeps: Bool) throws -> Pulled {
     let bytes = try layer.nextChunk()
     var pulled = Pulled(lent: bytes)
-    for end in walk?.walk(bytes) ?? [] {
+    for end in findsEnds ? walk.walk(bytes) : [] {
       // The digests are taken while the bytes are at hand.
       pulled.ends.append((end, end.isData ? layer.digest(upTo: pulledBytes + UInt64(end.offset)) : nil))
     }
     if keeps { pulled.kept = CompressedPiece(bytes, ahead) }
+    pulled.isLost = walk.isLost
     return pulled
   }
 
   /// Gives the pulled bytes to the last run, and begins another one behind a frame's end.
   private func distribute(_ pulled: Pulled) {
+    isLost = pulled.isLost
     var from = 0
     for (end, digest) in pulled.ends {
       let place = pulledBytes + UInt64(end.offset)
