@@ -153,8 +153,6 @@ import Testing
 
   /// A reader that goes away while others help leaves nothing behind.
   @Test func leftInTheMiddle() throws {
-    let random = SplitMix64(seed: 5)
-    _ = random
     let text = Array(lines(records(3000)).utf8)
     let archive = MemoryArchive(
       ["segment": pieces(text, of: 9000).flatMap { Zstd.frame($0) }], reads: .fixed(1000))
@@ -170,5 +168,15 @@ import Testing
       }
     }
     #expect(ahead.help() == false)
+  }
+
+  /// The ceiling is measured with the same help.
+  @Test(arguments: [0, 1, 3]) func decompressOnly(_ helpers: Int) throws {
+    let text = Array(lines(records(3000)).utf8)
+    let archive = MemoryArchive(["segment": pieces(text, of: 9000).flatMap { Zstd.frame($0) }], reads: .fixed(5000))
+    let entry = try #require(archive.entry("segment"))
+    let ahead = ReadAhead(chunkBytes: 2000, minRunBytes: 100)
+    let bytes = try helped(helpers, ahead) { try DecompressOnly.run(entry, in: archive, ahead: ahead) }
+    #expect(bytes == UInt64(text.count))
   }
 }
