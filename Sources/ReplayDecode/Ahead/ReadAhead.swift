@@ -17,7 +17,7 @@ public final class ReadAhead: @unchecked Sendable {
   let inflaters = Inflaters()
 
   /// The sizes change nothing but the speed.
-  public init(readAheadBytes: Int = 64 << 20, chunkBytes: Int = 256 << 10, minRunBytes: UInt64 = 64 << 10) {
+  public init(readAheadBytes: Int = 64 << 20, chunkBytes: Int = 128 << 10, minRunBytes: UInt64 = 64 << 10) {
     self.readAheadBytes = readAheadBytes
     self.chunkBytes = max(1, chunkBytes)
     self.minRunBytes = minRunBytes
