@@ -7,16 +7,19 @@ public struct ArchiveDecoder: Decoder {
   public let framing: Framing?
   public let limits: DecodeLimits
   public let dropDuplicates: Bool
+  /// What idle threads can do for the segments that are open.
+  public let ahead: ReadAhead
 
   /// `framing` nil: each file's content decides.
   public init(
     _ extraction: Extraction, framing: Framing? = nil, limits: DecodeLimits = DecodeLimits(),
-    dropDuplicates: Bool = false
+    dropDuplicates: Bool = false, ahead: ReadAhead = ReadAhead()
   ) {
     self.extraction = extraction
     self.framing = framing
     self.limits = limits
     self.dropDuplicates = dropDuplicates
+    self.ahead = ahead
   }
 
   public func open(_ segment: Segment, in source: any SegmentSource, range: SegmentRange) throws
@@ -28,7 +31,7 @@ public struct ArchiveDecoder: Decoder {
     let blocks = try SegmentBlocks(
       segment, in: source, range: range,
       extractor: Extractor(extraction, limits: limits, dropDuplicates: dropDuplicates),
-      framing: framing, limits: limits)
+      framing: framing, limits: limits, ahead: ahead)
     if case .place = segment.numbering { blocks.idColumn = extraction.idColumn }
     if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
       blocks.beside.append((try LineFile(.keys, keys, in: source, limits: limits), extraction.keyColumn))
@@ -40,6 +43,8 @@ public struct ArchiveDecoder: Decoder {
   }
 
   public func makeBlock(for segment: Segment) -> RecordBlock { RecordBlock(segment: segment) }
+
+  public func help() -> Bool { ahead.help() }
 
   /// The JSON kernel that this processor got.
   public static var kernel: String { String(cString: replay_kernel()) }

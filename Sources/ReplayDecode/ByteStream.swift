@@ -16,6 +16,16 @@ protocol ByteStream: AnyObject {
   func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64)
 }
 
+/// Where a stream of frames takes its compressed bytes from.
+protocol CompressedInput: AnyObject {
+  /// The next bytes where they lie; empty at the end. Valid until the next call.
+  func nextChunk() throws -> UnsafeRawBufferPointer
+  var compressedBytes: UInt64 { get }
+  /// CRC-64 of the file's first `end` bytes; nil where the input is not the file's own bytes.
+  func digest(upTo end: UInt64) -> UInt64?
+  func report(into summary: inout SegmentSummary)
+}
+
 /// Limits of reading, each with its unit in its name. A limit that is reached is an error, never a truncation.
 public struct DecodeLimits: Sendable {
   /// Decompressed bytes a block; a longer record makes its block longer.
@@ -98,7 +108,7 @@ final class FileStream: ByteStream {
 
 /// A stream whose first bytes can be looked at before it is read; then either its content, or the compressed input of
 /// the layer above it.
-final class Layer: ByteStream {
+final class Layer: ByteStream, CompressedInput {
   private let inner: any ByteStream
   private let file: FileStream?
   private var head = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 16)

@@ -4,46 +4,51 @@ import ReplayCore
 /// depend on how the input is cut into reads.
 final class FrameStream: ByteStream {
   private let codec: Codec
-  private let upstream: Layer
+  private let upstream: any CompressedInput
   private let inflater: any Inflater
+  private let inflaters: Inflaters?
+  private let maxWindowLog: Int
   private let segment: String
   private var input = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Keeps the bytes alive that `input` points to where they were joined from two reads.
   private var joined: UnsafeMutableRawBufferPointer?
   private var inFrame = false
-  private var atEnd = false
-  private var consumed: UInt64 = 0
+  /// True once there is no further frame.
+  private(set) var atEnd = false
+  private var consumed: UInt64
   private var frameStart: UInt64 = 0
   private var frames = 0
   private var framesWithoutChecksum = 0
   private var written: UInt64 = 0
   private var frameWritten: UInt64 = 0
   private(set) var provenBytes: UInt64 = 0
-  /// Frames that ended behind the last prefix that was asked for.
-  private var ends: [(written: UInt64, consumed: UInt64, digest: UInt64)] = []
-  private var lastPrefix: (bytes: UInt64, digest: UInt64) = (0, 0)
+  private var ends = FrameEnds()
 
   /// Proves a frame by a pass of its own: answers once frame number `n` (from 0) was verified. Nil: not needed.
   var prove: ((Int) throws -> Void)?
   private var provenFrames = 0
   private let maxUnprovenBytes: UInt64
 
-  init(_ codec: Codec, upstream: Layer, segment: String, limits: DecodeLimits) throws {
+  /// `start`: the compressed byte that the upstream begins at.
+  init(
+    _ codec: Codec, upstream: any CompressedInput, segment: String, limits: DecodeLimits, start: UInt64 = 0,
+    inflaters: Inflaters? = nil
+  ) throws {
     self.codec = codec
     self.upstream = upstream
     self.segment = segment
+    consumed = start
     maxUnprovenBytes = limits.maxUnprovenBytes
-    switch codec {
-    case .gzip: inflater = GzipInflater()
-    case .zstd:
-      do { inflater = try ZstdInflater(maxWindowLog: limits.maxWindowLog) } catch {
-        throw ReplayError(.unexpected, error.what)
-      }
-    case .none: preconditionFailure("an uncompressed stream has no frames")
-    }
+    maxWindowLog = limits.maxWindowLog
+    let kind = Inflaters.Kind(codec: codec, maxWindowLog: limits.maxWindowLog)
+    self.inflaters = inflaters
+    inflater = try inflaters?.take(kind) ?? Inflaters.make(kind)
   }
 
-  deinit { joined?.deallocate() }
+  deinit {
+    joined?.deallocate()
+    inflaters?.give(inflater, Inflaters.Kind(codec: codec, maxWindowLog: maxWindowLog))
+  }
 
   var compressedBytes: UInt64 { upstream.compressedBytes }
   var framesEnded: Int { inFrame ? frames - 1 : frames }
@@ -56,6 +61,24 @@ final class FrameStream: ByteStream {
   }
 
   func read(into output: UnsafeMutableRawBufferPointer) throws -> Int {
+    try read(into: output, enough: FrameStream.enough(of: output.count))
+  }
+
+  /// Bytes with which a read may stop behind a frame's end: more than half of what is asked for.
+  static func enough(of asked: Int) -> Int { asked - asked / 2 + 1 }
+
+  /// As `read(into:)`; tells what ended in it, and forgets it.
+  func advance(into output: UnsafeMutableRawBufferPointer, enough: Int) throws -> FrameProgress {
+    let before = written
+    var progress = FrameProgress(count: try read(into: output, enough: enough))
+    progress.ends = ends.takeAll()
+    for place in progress.ends.indices { progress.ends[place].written -= before }
+    progress.isProven = provenBytes == written
+    progress.compressedBytes = consumed
+    return progress
+  }
+
+  private func read(into output: UnsafeMutableRawBufferPointer, enough: Int) throws -> Int {
     var rest = output
     while !rest.isEmpty {
       if !inFrame, try !beginFrame() { break }
@@ -68,7 +91,7 @@ final class FrameStream: ByteStream {
       switch try step.get() {
       case .frameEnded:
         endFrame()
-        if rest.count < output.count / 2 { return output.count - rest.count }
+        if output.count - rest.count >= enough { return output.count - rest.count }
       case .outputFull: break
       case .needsInput:
         // A decompressor that still holds output may ask again without having taken anything.
@@ -83,17 +106,15 @@ final class FrameStream: ByteStream {
     return output.count - rest.count
   }
 
-  func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64) {
-    let count = ends.prefix { $0.written <= bytes }.count
-    if count > 0 { lastPrefix = (ends[count - 1].consumed, ends[count - 1].digest) }
-    ends.removeFirst(count)
-    return lastPrefix
-  }
+  func prefix(of bytes: UInt64) -> (bytes: UInt64, digest: UInt64) { ends.prefix(of: bytes) }
 
   private func endFrame() {
     inFrame = false
     provenBytes = written
-    if let digest = upstream.digest(upTo: consumed) { ends.append((written, consumed, digest)) }
+    ends.add(
+      FrameEnd(
+        written: written, consumed: consumed, digest: upstream.digest(upTo: consumed),
+        hasChecksum: inflater.frameHasChecksum))
     if !inflater.frameHasChecksum { framesWithoutChecksum += 1 }
   }
 

@@ -19,7 +19,7 @@ final class HexBlocks: SegmentDecoder {
       segment, in: source, range: range,
       extractor: Extractor(parts.outer, limits: decoder.limits, dropDuplicates: decoder.dropDuplicates),
       framing: decoder.framing,
-      limits: decoder.limits)
+      limits: decoder.limits, ahead: decoder.ahead)
     inner = Extractor(parts.inner, limits: decoder.limits, dropDuplicates: false)
     envelope = RecordBlock(segment: segment)
     self.segment = segment

@@ -30,14 +30,14 @@ final class SegmentBlocks: SegmentDecoder {
 
   init(
     _ segment: Segment, in source: any SegmentSource, range: SegmentRange, extractor: Extractor, framing: Framing?,
-    limits: DecodeLimits
+    limits: DecodeLimits, ahead: ReadAhead
   ) throws {
     self.segment = segment
     self.range = range
     self.extractor = extractor
     self.limits = limits
     wantedFraming = framing
-    let opened = try OpenStream.open(segment.entry, in: source, limits: limits)
+    let opened = try OpenStream.open(segment.entry, in: source, limits: limits, ahead: ahead)
     stream = opened.stream
     layers = opened.codecs.count
     replay_extractor_begin_segment(extractor.handle)

@@ -25,7 +25,7 @@ final class Attempt: @unchecked Sendable {
     self.committer = committer
     self.frontiers = frontiers
     self.halfRead = halfRead
-    workers = setup.mode.workers(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
+    workers = max(1, setup.options.lanes)
     let laneCount = setup.mode.lanes(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
     lanes = (0..<laneCount).map { _ in
       Lane(
@@ -73,16 +73,30 @@ final class Attempt: @unchecked Sendable {
     }
   }
 
+  /// The worker's next task. While there is none, it helps those who read, at a barrier too: they have to get to where
+  /// they can stand.
   private func nextStep() -> Step {
-    floor.wait(quietly: true) { floor -> Step? in
-      if floor.abandoned { return .leave }
-      if floor.barrier { return nil }
-      if let task = floor.schedule.take() {
-        floor.reading += 1
-        return .read(task, ticket: router?.openTicket(partition: task.partition) ?? 0)
+    var pauseMilliseconds = 1
+    while true {
+      if let step = floor.quietly(step) { return step }
+      if setup.decoder.help() {
+        pauseMilliseconds = 1
+      } else {
+        // Nobody tells when there is something to help with again: it is looked for less and less often.
+        if let step = floor.wait(milliseconds: pauseMilliseconds, step) { return step }
+        pauseMilliseconds = min(2 * pauseMilliseconds, 20)
       }
-      return floor.schedule.isDrained ? .leave : nil
     }
+  }
+
+  private func step(_ floor: inout Floor) -> Step? {
+    if floor.abandoned { return .leave }
+    if floor.barrier { return nil }
+    if let task = floor.schedule.take() {
+      floor.reading += 1
+      return .read(task, ticket: router?.openTicket(partition: task.partition) ?? 0)
+    }
+    return floor.schedule.isDrained ? .leave : nil
   }
 
   /// Reads one segment; false where the attempt ends meanwhile. `kept`: the worker's block, whose memory the next segment

@@ -19,7 +19,8 @@ public enum ReadMode: String, Sendable {
     }
   }
 
-  func workers(lanes: Int, partitions: Int) -> Int {
+  /// How many read at once at most. There are as many threads as lanes: who has nothing to read helps.
+  func readers(of lanes: Int, partitions: Int) -> Int {
     self == .byPartition ? max(1, min(lanes, partitions)) : max(1, lanes)
   }
 

@@ -17,5 +17,5 @@ extension Segment {
 
 extension ReadMode {
   /// How many lines of work read and decode at once.
-  public func readers(lanes: Int, partitions: Int) -> Int { workers(lanes: lanes, partitions: partitions) }
+  public func readers(lanes: Int, partitions: Int) -> Int { self.readers(of: lanes, partitions: partitions) }
 }

@@ -110,4 +110,11 @@ public protocol Decoder: Sendable {
   func open(_ segment: Segment, in source: any SegmentSource, range: SegmentRange) throws -> any SegmentDecoder
   /// A block that this decoder can fill.
   func makeBlock(for segment: Segment) -> RecordBlock
+  /// One short piece of work, on a thread that has no segment of its own, that some open segment's reader is thereby
+  /// spared; false where there is none to do now. Nothing depends on whether anybody helps.
+  func help() -> Bool
+}
+
+extension Decoder {
+  public func help() -> Bool { false }
 }
