@@ -46,6 +46,10 @@ def options():
     given = parser.parse_args()
     if given.rounds < 1:
         parser.error("--rounds must be at least 1")
+    folders = [os.path.join(given.archive_dir, CASES[case][1]) for case in given.cases]
+    for path in [given.replay, *([given.python] if given.peers else []), *folders]:
+        if not os.path.exists(path):
+            parser.error(f"there is no {path}; make bench-peers makes what is missing")
     return given
 
 
@@ -107,10 +111,10 @@ class Case:
 
     def round(self, number):
         """Every tool once, in turns."""
+        note(f"{self.name}: round {number}")
         runs = {}
         for tool in ["replay"] + [peer for peer in self.peers if peer not in self.failed]:
             runs[tool] = self.run(tool)
-            note(f"{self.name}: round {number}: {tool}")
             if runs[tool]["failed"] and tool == "replay":
                 sys.exit(f"bench-peers: {self.name}: replay: {runs[tool]['failed']}")
             if runs[tool]["failed"]:

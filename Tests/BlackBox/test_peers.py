@@ -100,6 +100,27 @@ class ReplayAlone(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("row 3", done.stderr)
 
+    def test_a_peers_answer_that_differs_is_named_by_its_first_rows(self):
+        store, answer = os.path.join(self.home, "own.db"), os.path.join(self.home, "answer.jsonl")
+        done = support.replay("--archive", os.path.join(self.home, "zstd"), "--function", "recently-viewed",
+                              "--store", store)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = [list(row) for row in answers.stored_rows(store, "recently-viewed")]
+        for change, code in ((0, 0), (1, 1)):
+            rows[7][1] += change
+            with open(answer, "w", encoding="utf-8") as out:
+                out.writelines(json.dumps(row) + "\n" for row in rows)
+            compared = subprocess.run([sys.executable, os.path.join(PEERS, "answers.py"), "recently-viewed", store,
+                                       "--answer", answer], capture_output=True, text=True)
+            self.assertEqual(compared.returncode, code, compared.stdout)
+        self.assertIn(rows[7][2], compared.stdout)
+
+    def test_a_peer_that_cannot_run_is_told_with_its_reason(self):
+        done = bench("--archive-dir", self.home, "--peers", "duckdb", "--python", "/bin/false", "--rounds", "1",
+                     "--cases", "event-counts-hourly")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("| duckdb | did not finish: exit 1", done.stdout)
+
     def test_files_come_in_natural_order(self):
         hours = [int(name.split("-")[-1].split(".")[0]) for name in peer.files(os.path.join(self.home, "hourly"))]
         self.assertEqual(hours[:24], list(range(24)))
