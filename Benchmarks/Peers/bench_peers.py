@@ -130,7 +130,7 @@ class Case:
             with open(self.tally, encoding="utf-8") as text:
                 events = json.load(text)["totals"]["events"]
         facts = f"{len(sizes):,} files, {sum(sizes) / 2**20:.1f} MiB {self.codec}"
-        facts = (f"{events:,} events, " if events else "") + facts + f"; {len(self.rounds)} rounds"
+        facts = (f"{events:,} events, " if events else "") + facts + f"; rounds: {len(self.rounds)}"
         done = [{tool: run for tool, run in runs.items() if tool not in self.failed} for runs in self.rounds]
         return {"case": self.name, "facts": facts, "events": events, "failed": self.failed, "rounds": done,
                 "all_rounds": self.rounds, "versions": self.versions}

@@ -7,7 +7,8 @@ LEGEND = """\
   imports, without keeping the answer. **seconds** of replay are its whole process, and the answer is then in a new
   SQLite database with the positions it can resume from. That favours the peers. **process** is the whole process of
   either.
-- **ratio**: peer's seconds / replay's seconds of the same round, the median of all rounds; above 1, replay was faster.
+- **ratio**: peer's seconds / replay's seconds of the same round, the median of all rounds (least–greatest); above 1,
+  replay was faster.
 - **CPU** (user and system, all threads and children) and **peak** memory (of the largest process; orjson has one for
   each core and one more) are of the whole process.
 - A name with **+text** skips lines without `retail.item.sold` before it parses: faster, but it would miss a type that
@@ -33,7 +34,8 @@ def row(tool, rounds, events):
     runs = [both[tool] for both in rounds]
     def middle(of):
         return median(map(of, runs))
-    told = "1" if tool == "replay" else "{:.2f} ({:.2f}–{:.2f})".format(*ratio(tool, rounds))
+    spread = "{:.2f} ({:.2f}–{:.2f})" if len(rounds) > 1 else "{:.2f}"
+    told = "1" if tool == "replay" else spread.format(*ratio(tool, rounds))
     rate = f"{events / middle(seconds) / 1e6:.2f} M" if events else "–"
     return (f"| {tool} | {middle(seconds):.2f} | {told} | {middle(lambda run: run['wall']):.2f} "
             f"| {middle(lambda run: run['cpu']):.2f} | {middle(lambda run: run['peak_mib']):.0f} | {rate} |\n")
