@@ -3,7 +3,7 @@ SWIFT ?= swift
 REPLAY = .build/release/replay
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: deps build release demo test unit sanitize blackbox kill lint bench bench-data fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox kill lint bench bench-data bench-peers fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -37,12 +37,24 @@ kill: release ## 200 kill points (POINTS=n, SEED=n)
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
-bench-data: ## an archive of 8,000,000 events in .build/bench
+bench-data: ## archives of 8,000,000 events in .build/bench
 	@test -f .build/bench/tally.json || python3 fixtures/generate.py archive --events 8000000 --codec both \
 		--out .build/bench --tally .build/bench/tally.json
+	@test -f .build/bench/hourly-tally.json || python3 fixtures/generate.py archive --events 8000000 --codec zstd \
+		--layout hourly --out .build/bench/hourly --tally .build/bench/hourly-tally.json
 
 bench: release bench-data ## per stage and the whole path (FUNCTION=name, CODEC=gzip, BENCH=more flags)
 	$(REPLAY) bench --archive .build/bench/$(or $(CODEC),zstd) --function $(or $(FUNCTION),shade-velocity) $(BENCH)
+
+PEERS = Benchmarks/Peers
+
+.build/peers/installed: $(PEERS)/requirements.txt
+	python3 -m venv .build/peers
+	.build/peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(PEERS)/requirements.txt
+	touch $@
+
+bench-peers: release bench-data .build/peers/installed ## beside DuckDB, chDB, Polars, orjson (ARGS="--rounds 2 --raw PATH")
+	python3 $(PEERS)/bench_peers.py $(ARGS)
 
 fixtures:
 	python3 fixtures/generate.py fixtures

@@ -15,6 +15,7 @@ struct Lines {
 
   const uint32_t *mark;  // the next one
   const uint32_t *marks_end;
+  size_t backslash = 0;  // the first of `scan.backslashes` that is not behind us
 
   Lines(replay_extractor &x, replay_block &b, bool has_tokens)
       : x(x), b(b), walk{x, b, b.bytes, nullptr, nullptr, 0, b.bytes + b.scratch, b.bytes + b.capacity},
@@ -38,22 +39,17 @@ inline bool Lines::is_blank(size_t start, size_t stop) {
   return start == stop;
 }
 
-/// True where the record has an escape: its texts may be written in another way.
+/// True where the record has an escape: its texts may be written in another way. Asked of later and later records.
 inline bool Lines::has_backslash(size_t start, size_t stop) {
-  if (!x.scan.has_backslash) return false;
-  for (size_t word = start / 64; word * 64 < stop; word++) {
-    uint64_t bits = x.scan.backslashes[word];
-    if (word == start / 64) bits &= ~0ull << start % 64;
-    if (stop - word * 64 < 64) bits &= (1ull << (stop - word * 64)) - 1;
-    if (bits) return true;
-  }
-  return false;
+  const std::vector<uint32_t> &places = x.scan.backslashes;
+  while (backslash < places.size() && places[backslash] < start) backslash++;
+  return backslash < places.size() && places[backslash] < stop;
 }
 
 /// The functions that may want the line, by the texts in it.
 inline uint32_t Lines::may_want(size_t start, size_t stop) {
-  if (x.sieve.always == x.all_functions || has_backslash(start, stop)) return x.all_functions;
   uint32_t found = x.sieve.always;
+  if (found == x.all_functions || has_backslash(start, stop)) return x.all_functions;
   for (Literal &literal : x.scan.literals) {
     const std::vector<uint32_t> &places = literal.places;
     while (literal.next < places.size() && places[literal.next] < start) literal.next++;

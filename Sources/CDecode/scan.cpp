@@ -112,10 +112,8 @@ void Runs::turn(size_t base) {
   from = base;
 }
 
-void Scan::note_backslash(size_t word, uint64_t bits, uint64_t *any) {
-  if (!*any) std::fill(backslashes.begin(), backslashes.end(), 0);
-  *any |= bits;
-  backslashes[word] = bits;
+void Scan::note_backslashes(size_t base, uint64_t bits) {
+  for (; bits; bits &= bits - 1) backslashes.push_back(uint32_t(base) + uint32_t(__builtin_ctzll(bits)));
 }
 
 void Scan::resize(size_t length) {
@@ -123,7 +121,6 @@ void Scan::resize(size_t length) {
   if (token_words.size() > words) return;
   token_words.resize(words + 1);
   tokens.resize(length + 80);
-  backslashes.resize(words + 1);
   marks.resize(length + 80);
 }
 

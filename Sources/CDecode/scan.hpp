@@ -47,11 +47,10 @@ struct Scan {
   /// no JSON value begins with.
   std::vector<uint32_t> marks;
   uint32_t *marks_end = nullptr;
-  std::vector<uint64_t> backslashes;  // one bit a byte; filled where `has_backslash`
+  std::vector<uint32_t> backslashes;  // their places, ascending
   std::vector<uint32_t> tokens;       // where tokens begin, as they come; filled where asked for
   std::vector<TokenWord> token_words;
   uint32_t *tokens_end = nullptr;
-  bool has_backslash = false;
   std::vector<Literal> literals;
 
   /// The first token at `place` or behind it.
@@ -60,8 +59,7 @@ struct Scan {
     return tokens.data() + word.before + __builtin_popcountll(word.bits & ((1ull << place % 64) - 1));
   }
   void resize(size_t length);
-  /// `any`: the block's backslashes so far, together.
-  void note_backslash(size_t word, uint64_t bits, uint64_t *any);
+  void note_backslashes(size_t base, uint64_t bits);
 };
 
 /// Scans `bytes[0..<length]`, behind which REPLAY_PADDING bytes are readable. False where UTF-8, a string or a control
