@@ -101,6 +101,10 @@ void replay_extractor_add_condition(replay_extractor *, uint32_t function, uint3
 void replay_extractor_drop_duplicates(replay_extractor *, bool drop);
 /// Never goes the fast way through lines, whose results are the same: for tests.
 void replay_extractor_be_careful(replay_extractor *, bool careful);
+/// How many kernels for lines this processor can run.
+uint32_t replay_line_kernels(void);
+/// Uses one of them instead of the best one, which is 0: for tests.
+void replay_extractor_use_kernel(replay_extractor *, uint32_t kernel);
 /// Forgets the numbers of the segment before.
 void replay_extractor_begin_segment(replay_extractor *);
 
