@@ -127,7 +127,7 @@ void Scan::note_backslash(size_t word, uint64_t bits, uint64_t *any) {
 
 void Scan::resize(size_t length) {
   size_t words = (length + 63) / 64;
-  if (token_words.size() > words) return;
+  if (token_words.size() > words) return;  // as many words as before: the 80 make up for a longer last one
   token_words.resize(words + 1);
   tokens.resize(length + 80);
   backslashes.resize(words + 1);

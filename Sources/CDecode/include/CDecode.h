@@ -111,8 +111,9 @@ void replay_extractor_begin_segment(replay_extractor *);
 /// Splits the block into records, extracts the fields of those that a function wants and answers whether that worked.
 ///
 /// The members of an object are looked at in order and the first one of a name wins. A record is given up at the first
-/// field that no function's conditions let through. What is not asked for is checked for UTF-8, closed strings,
-/// control characters and balanced brackets only. On a fault everything before `fault_ordinal` is in the output.
+/// field that no function's conditions let through, and a line where no function's conditions find their text is not
+/// looked into at all. What is not looked at is checked for UTF-8, closed strings, control characters in them and balanced
+/// brackets only. On a fault everything before `fault_ordinal` is in the output.
 bool replay_extract(replay_extractor *, replay_block *);
 
 /// Records' own numbers in the segment so far.
