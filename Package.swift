@@ -54,7 +54,9 @@ let package = Package(
     tests("TidyTests", imports: []),
     tests("ReplayCoreTests", imports: ["ReplayCore", "ReplayTesting"]),
     tests("ReplayArchiveTests", imports: ["ReplayCore", "ReplayArchive"]),
-    tests("ReplayDecodeTests", imports: ["ReplayCore", "ReplayDecode", "ReplayArchive", "ReplayTesting"]),
+    tests(
+      "ReplayDecodeTests",
+      imports: ["ReplayCore", "ReplayDecode", "ReplayArchive", "ReplayTesting", "CDecode"]),
     tests(
       "ReplayEngineTests",
       imports: ["ReplayCore", "ReplayDecode", "ReplayEngine", "ReplayTesting", "RetailProjections"]),

@@ -59,7 +59,7 @@ bool pass_lines(replay_extractor &x, replay_block &b) {
     literal.places.clear();
     literal.next = 0;
   }
-  if (!scan_kernel().block(x.scan, b.bytes, b.length, has_tokens)) return false;
+  if (!x.scan.kernel->block(x.scan, b.bytes, b.length, has_tokens)) return false;
   Lines lines(x, b, has_tokens);
   bool good = lines.run();
   x.looks_into_most = lines.looked_into * 5 > b.scanned;
@@ -113,17 +113,19 @@ static bool extract_carefully(replay_extractor &x, replay_block &b) {
     if (prefix != REPLAY_OK) return b.fault = prefix, b.fault_ordinal = b.first_ordinal, b.fault_offset = 0, false;
   }
   bool good = pass(x, b, length, false);
-  if (b.framing == REPLAY_LINES && !b.reached_until) {
+  if (b.framing == REPLAY_LINES) {
     // A record over several lines, or two on one, is the first fault of its block even where another was found first.
     // The second pass fails, so that the numbers it takes again do not matter.
-    size_t lines = good ? count_newlines(b.bytes, length) + (length > 0 && b.bytes[length - 1] != '\n') : 0;
-    if (!good || (lines != b.scanned && count_filled_lines(b.bytes, length) != b.scanned))
+    size_t looked_at = b.reached_until ? b.stopped_at : length;
+    size_t lines = good ? count_newlines(b.bytes, looked_at) + (looked_at > 0 && b.bytes[looked_at - 1] != '\n') : 0;
+    if (!good || (lines != b.scanned && count_filled_lines(b.bytes, looked_at) != b.scanned))
       good = pass(x, b, length, true);
   }
   if (good && kind != REPLAY_OK && !b.reached_until && b.first_ordinal + b.scanned >= b.until_ordinal) {
     // The bound stands exactly before the record that has no structural index: nobody asked for that one.
     b.reached_until = true;
     b.stopped_at = length;
+    while (b.stopped_at < b.length && is_space(b.bytes[b.stopped_at])) b.stopped_at++;
   }
   if (good && kind != REPLAY_OK && !b.reached_until) {
     b.fault = kind;

@@ -128,6 +128,10 @@ void replay_extractor_add_condition(replay_extractor *extractor, uint32_t functi
 
 void replay_extractor_drop_duplicates(replay_extractor *extractor, bool drop) { extractor->drop_duplicates = drop; }
 void replay_extractor_be_careful(replay_extractor *extractor, bool careful) { extractor->is_careful = careful; }
+uint32_t replay_line_kernels(void) { return uint32_t(scan_kernels().size()); }
+void replay_extractor_use_kernel(replay_extractor *extractor, uint32_t kernel) {
+  extractor->scan.kernel = &scan_kernels()[kernel];
+}
 void replay_extractor_begin_segment(replay_extractor *extractor) { extractor->numbers = Numbers(); }
 replay_numbers replay_extractor_numbers(const replay_extractor *extractor) { return extractor->numbers.state; }
 uint64_t replay_extractor_below(const replay_extractor *extractor, uint32_t function) { return extractor->below[function]; }

@@ -54,7 +54,7 @@ struct Sieve {
   /// Chooses texts for the functions' conditions; `bytes` shows which of their bytes are rare.
   void prepare(replay_extractor &x, const uint8_t *bytes, size_t length);
   /// Of `functions`, those whose further conditions the record in these bytes may meet.
-  uint32_t narrow(uint32_t functions, const uint8_t *bytes, size_t start, size_t stop) const;
+  uint32_t narrow(const Scan &scan, uint32_t functions, const uint8_t *bytes, size_t start, size_t stop) const;
   /// Functions that may want the record in these bytes.
   uint32_t functions(const Scan &scan, const uint8_t *bytes, size_t start, size_t stop, uint32_t all) const;
 };

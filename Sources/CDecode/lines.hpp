@@ -55,7 +55,7 @@ inline uint32_t Lines::may_want(size_t start, size_t stop) {
     while (literal.next < places.size() && places[literal.next] < start) literal.next++;
     if (literal.next < places.size() && places[literal.next] < stop) found |= literal.functions;
   }
-  return found == 0 || x.sieve.further.empty() ? found : x.sieve.narrow(found, b.bytes, start, stop);
+  return found == 0 || x.sieve.further.empty() ? found : x.sieve.narrow(x.scan, found, b.bytes, start, stop);
 }
 
 /// Moves behind the bracket that closes the object which begins at the next mark, and answers just behind it; 0 where
@@ -133,7 +133,7 @@ inline bool Lines::look_into(size_t start, size_t stop, uint32_t functions) {
     walk.end = x.scan.tokens_end;  // the line's brackets close, so that the walk does not leave it
   } else {
     walk.s = x.line_index.data();
-    uint32_t *end = scan_kernel().line(b.bytes, start, stop, x.line_index.data());
+    uint32_t *end = x.scan.kernel->line(b.bytes, start, stop, x.line_index.data());
     std::fill_n(end, 3, uint32_t(stop));
     walk.end = end;
   }

@@ -70,21 +70,23 @@ static inline uint64_t prefix_xor(uint64_t bits) {
 #pragma clang attribute pop
 #endif
 
-static ScanKernel choose() {
+static std::vector<ScanKernel> runnable() {
+  std::vector<ScanKernel> kernels;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("pclmul");
   if (v3 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi2"))
-    return {avx512::scan_block, avx512::index_line, avx512::holds};
-  if (v3) return {avx2::scan_block, avx2::index_line, avx2::holds};
+    kernels.push_back({avx512::scan_block, avx512::index_line, avx512::holds});
+  if (v3) kernels.push_back({avx2::scan_block, avx2::index_line, avx2::holds});
 #endif
-  return {any_processor::scan_block, any_processor::index_line, any_processor::holds};
+  kernels.push_back({any_processor::scan_block, any_processor::index_line, any_processor::holds});
+  return kernels;
 }
 
-const ScanKernel &scan_kernel() {
-  static const ScanKernel kernel = choose();
-  return kernel;
+const std::vector<ScanKernel> &scan_kernels() {
+  static const std::vector<ScanKernel> kernels = runnable();
+  return kernels;
 }
 
 Literal::Literal(const std::string &value) : quoted('"' + value + '"') {
@@ -99,10 +101,15 @@ void Literal::choose_probe(const uint32_t counts[256]) {
   probe_byte = uint8_t(quoted[probe]);
 }
 
-void Literal::verify(const uint8_t *word, uint32_t base, uint64_t hits) {
+bool Literal::can_be(const std::string &value) {
+  return std::none_of(value.begin(), value.end(), [](uint8_t c) { return c < 0x20 || c == '"' || c == '\\'; });
+}
+
+void Literal::verify(const uint8_t *bytes, size_t length, size_t base, uint64_t hits) {
   for (; hits; hits &= hits - 1) {
-    uint32_t place = uint32_t(__builtin_ctzll(hits));
-    if (memcmp(word + place, quoted.data(), quoted.size()) == 0) places.push_back(base + place);
+    size_t place = base + size_t(__builtin_ctzll(hits));
+    if (place + quoted.size() > length) return;  // what is behind the block is not looked at
+    if (memcmp(bytes + place, quoted.data(), quoted.size()) == 0) places.push_back(uint32_t(place));
   }
 }
 
@@ -118,7 +125,7 @@ void Scan::note_backslashes(size_t base, uint64_t bits) {
 
 void Scan::resize(size_t length) {
   size_t words = (length + 63) / 64;
-  if (token_words.size() > words) return;
+  if (token_words.size() > words) return;  // as many words as before: the 80 make up for a longer last one
   token_words.resize(words + 1);
   tokens.resize(length + 80);
   marks.resize(length + 80);

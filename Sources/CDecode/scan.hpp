@@ -8,21 +8,23 @@
 
 namespace replay {
 
-/// A string that a record must hold, as archived, for a condition to be met.
+/// A string that a record must hold, as archived, for a condition to be met. One that JSON cannot hold without an escape
+/// is none: so it lies in one line, and between its two quotes there is no other.
 struct Literal {
   std::string quoted;
   /// Places in `quoted`, below 64, and the bytes there: what is looked for in a word.
   size_t probe = 1, last;
   uint8_t probe_byte, last_byte;
   uint32_t functions = 0;        // that a record with this text may be for
-  std::vector<uint32_t> places;  // where it begins (its opening quote) in the block, ascending
+  std::vector<uint32_t> places;  // where it begins in the block, ascending; at any quote, as `holds` sees it
   size_t next = 0;               // the first of `places` that is not behind us
 
   explicit Literal(const std::string &value);
+  static bool can_be(const std::string &value);
   /// Takes the rarest byte as the one to look for.
   void choose_probe(const uint32_t counts[256]);
-  /// Notes those of 64 places from `base` on where all of it is.
-  void verify(const uint8_t *word, uint32_t base, uint64_t hits);
+  /// Notes those of 64 places from `base` on where all of it is, in `bytes[0..<length]`.
+  void verify(const uint8_t *bytes, size_t length, size_t base, uint64_t hits);
 };
 
 /// Runs of words that are not all ASCII. A character does not reach into a word of ASCII, so each run is proven alone.
@@ -34,6 +36,26 @@ struct Runs {
   /// A run begins or ends at `base`.
   void turn(size_t base);
 };
+
+struct Scan;
+/// Scans `bytes[0..<length]`, behind which REPLAY_PADDING bytes are readable. False where UTF-8, a string or a control
+/// character in one is not as JSON demands: then the rest of `scan` is not filled.
+typedef bool (*ScanBlock)(Scan &scan, const uint8_t *bytes, size_t length, bool tokens);
+/// Writes where the tokens of `bytes[start..<stop]` begin, which hold no half string, to `out` and answers behind
+/// the last one; `out` has room for as many as there are bytes and 64 more.
+typedef uint32_t *(*IndexLine)(const uint8_t *bytes, size_t start, size_t stop, uint32_t *out);
+
+/// True where the text is in `bytes[start..<stop]`, behind which REPLAY_PADDING bytes are readable.
+typedef bool (*HoldsText)(const Literal &, const uint8_t *bytes, size_t start, size_t stop);
+
+struct ScanKernel {
+  ScanBlock block;
+  IndexLine line;
+  HoldsText holds;
+};
+
+/// Those that this processor can run, the best one first. Their results are the same.
+const std::vector<ScanKernel> &scan_kernels();
 
 /// Where tokens begin in 64 bytes, one bit a byte, the first one lowest; and how many begin before them.
 struct TokenWord {
@@ -52,6 +74,7 @@ struct Scan {
   std::vector<TokenWord> token_words;
   uint32_t *tokens_end = nullptr;
   std::vector<Literal> literals;
+  const ScanKernel *kernel = &scan_kernels().front();
 
   /// The first token at `place` or behind it.
   const uint32_t *token(size_t place) const {
@@ -61,24 +84,5 @@ struct Scan {
   void resize(size_t length);
   void note_backslashes(size_t base, uint64_t bits);
 };
-
-/// Scans `bytes[0..<length]`, behind which REPLAY_PADDING bytes are readable. False where UTF-8, a string or a control
-/// character in one is not as JSON demands: then the rest of `scan` is not filled.
-typedef bool (*ScanBlock)(Scan &scan, const uint8_t *bytes, size_t length, bool tokens);
-/// Writes where the tokens of `bytes[start..<stop]` begin, which hold no half string, to `out` and answers behind
-/// the last one; `out` has room for as many as there are bytes and 64 more.
-typedef uint32_t *(*IndexLine)(const uint8_t *bytes, size_t start, size_t stop, uint32_t *out);
-
-/// True where the text is in `bytes[start..<stop]`, behind which REPLAY_PADDING bytes are readable.
-typedef bool (*HoldsText)(const Literal &, const uint8_t *bytes, size_t start, size_t stop);
-
-struct ScanKernel {
-  ScanBlock block;
-  IndexLine line;
-  HoldsText holds;
-};
-
-/// The best one for this processor.
-const ScanKernel &scan_kernel();
 
 }  // namespace replay

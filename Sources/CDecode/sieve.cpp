@@ -31,6 +31,7 @@ void Sieve::prepare(replay_extractor &x, const uint8_t *bytes, size_t length) {
     if (!chosen[function] || literals.size() + chosen[function]->values.size() > max_literals) continue;
     always &= ~(1u << function);
     for (const std::string &value : chosen[function]->values) {
+      if (!Literal::can_be(value)) continue;
       Literal literal(value);
       auto known = std::find_if(literals.begin(), literals.end(), [&](auto &one) { return one.quoted == literal.quoted; });
       if (known == literals.end()) known = literals.insert(literals.end(), literal);
@@ -44,17 +45,18 @@ void Sieve::prepare(replay_extractor &x, const uint8_t *bytes, size_t length) {
       if (always >> condition.function & 1) continue;
       further.push_back({condition.function, {}});
       for (const std::string &value : condition.values) {
+        if (!Literal::can_be(value)) continue;
         further.back().any.emplace_back(value);
         further.back().any.back().choose_probe(counts);
       }
     }
 }
 
-uint32_t Sieve::narrow(uint32_t functions, const uint8_t *bytes, size_t start, size_t stop) const {
+uint32_t Sieve::narrow(const Scan &scan, uint32_t functions, const uint8_t *bytes, size_t start, size_t stop) const {
   for (const Further &condition : further) {
     if (!(functions >> condition.function & 1)) continue;
     bool found = false;
-    for (const Literal &literal : condition.any) found = found || scan_kernel().holds(literal, bytes, start, stop);
+    for (const Literal &literal : condition.any) found = found || scan.kernel->holds(literal, bytes, start, stop);
     if (!found) functions &= ~(1u << condition.function);
   }
   return functions;
@@ -64,8 +66,8 @@ uint32_t Sieve::functions(const Scan &scan, const uint8_t *bytes, size_t start, 
   if (memchr(bytes + start, '\\', stop - start)) return all;
   uint32_t found = always;
   for (const Literal &literal : scan.literals)
-    if (scan_kernel().holds(literal, bytes, start, stop)) found |= literal.functions;
-  return narrow(found, bytes, start, stop);
+    if (scan.kernel->holds(literal, bytes, start, stop)) found |= literal.functions;
+  return narrow(scan, found, bytes, start, stop);
 }
 
 }  // namespace replay

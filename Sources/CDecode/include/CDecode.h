@@ -101,14 +101,19 @@ void replay_extractor_add_condition(replay_extractor *, uint32_t function, uint3
 void replay_extractor_drop_duplicates(replay_extractor *, bool drop);
 /// Never goes the fast way through lines, whose results are the same: for tests.
 void replay_extractor_be_careful(replay_extractor *, bool careful);
+/// How many kernels for lines this processor can run.
+uint32_t replay_line_kernels(void);
+/// Uses one of them instead of the best one, which is 0: for tests.
+void replay_extractor_use_kernel(replay_extractor *, uint32_t kernel);
 /// Forgets the numbers of the segment before.
 void replay_extractor_begin_segment(replay_extractor *);
 
 /// Splits the block into records, extracts the fields of those that a function wants and answers whether that worked.
 ///
 /// The members of an object are looked at in order and the first one of a name wins. A record is given up at the first
-/// field that no function's conditions let through. What is not asked for is checked for UTF-8, closed strings,
-/// control characters and balanced brackets only. On a fault everything before `fault_ordinal` is in the output.
+/// field that no function's conditions let through, and a line where no function's conditions find their text is not
+/// looked into at all. What is not looked at is checked for UTF-8, closed strings, control characters in them and balanced
+/// brackets only. On a fault everything before `fault_ordinal` is in the output.
 bool replay_extract(replay_extractor *, replay_block *);
 
 /// Records' own numbers in the segment so far.
