@@ -9,6 +9,7 @@ public struct ArchiveDecoder: Decoder {
   public let dropDuplicates: Bool
   /// What idle threads can do for the segments that are open.
   public let ahead: ReadAhead
+  private let extractors: Extractors
 
   /// `framing` nil: each file's content decides.
   public init(
@@ -20,6 +21,7 @@ public struct ArchiveDecoder: Decoder {
     self.limits = limits
     self.dropDuplicates = dropDuplicates
     self.ahead = ahead
+    extractors = Extractors { Extractor(extraction, limits: limits, dropDuplicates: dropDuplicates) }
   }
 
   public func open(_ segment: Segment, in source: any SegmentSource, range: SegmentRange) throws
@@ -30,8 +32,7 @@ public struct ArchiveDecoder: Decoder {
     }
     let blocks = try SegmentBlocks(
       segment, in: source, range: range,
-      extractor: Extractor(extraction, limits: limits, dropDuplicates: dropDuplicates),
-      framing: framing, limits: limits, ahead: ahead)
+      extractors: extractors, framing: framing, limits: limits, ahead: ahead)
     if case .place = segment.numbering { blocks.idColumn = extraction.idColumn }
     if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
       blocks.beside.append((try LineFile(.keys, keys, in: source, limits: limits), extraction.keyColumn))

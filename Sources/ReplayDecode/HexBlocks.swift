@@ -14,10 +14,11 @@ final class HexBlocks: SegmentDecoder {
   init(
     _ segment: Segment, in source: any SegmentSource, range: SegmentRange, _ decoder: ArchiveDecoder
   ) throws {
-    parts = HexExtraction(decoder.extraction)
+    let parts = HexExtraction(decoder.extraction)
+    self.parts = parts
     outer = try SegmentBlocks(
       segment, in: source, range: range,
-      extractor: Extractor(parts.outer, limits: decoder.limits, dropDuplicates: decoder.dropDuplicates),
+      extractors: Extractors { Extractor(parts.outer, limits: decoder.limits, dropDuplicates: decoder.dropDuplicates) },
       framing: decoder.framing,
       limits: decoder.limits, ahead: decoder.ahead)
     inner = Extractor(parts.inner, limits: decoder.limits, dropDuplicates: false)

@@ -8,6 +8,7 @@ final class SegmentBlocks: SegmentDecoder {
   private let layers: Int
   let limits: DecodeLimits
   private let extractor: Extractor
+  private let extractors: Extractors
   private let range: SegmentRange
   var cutter: RecordCutter?
   private let wantedFraming: Framing?
@@ -29,12 +30,13 @@ final class SegmentBlocks: SegmentDecoder {
   var beside: [(file: LineFile, column: Int)] = []
 
   init(
-    _ segment: Segment, in source: any SegmentSource, range: SegmentRange, extractor: Extractor, framing: Framing?,
+    _ segment: Segment, in source: any SegmentSource, range: SegmentRange, extractors: Extractors, framing: Framing?,
     limits: DecodeLimits, ahead: ReadAhead
   ) throws {
     self.segment = segment
     self.range = range
-    self.extractor = extractor
+    self.extractors = extractors
+    extractor = extractors.take()
     self.limits = limits
     wantedFraming = framing
     let opened = try OpenStream.open(segment.entry, in: source, limits: limits, ahead: ahead)
@@ -42,6 +44,8 @@ final class SegmentBlocks: SegmentDecoder {
     layers = opened.codecs.count
     replay_extractor_begin_segment(extractor.handle)
   }
+
+  deinit { extractors.give(extractor) }
 
   func next(_ block: RecordBlock) throws -> Bool {
     block.segment = segment
