@@ -59,7 +59,7 @@ struct BenchAccount {
     decompressedBytes = runs.decompressedBytes
     peakMemory = runs.peakMemory
     findings = runs.reports.last?.findings.reduce(0) { $0 + UInt64($1.count) } ?? 0
-    commits = runs.reports.last?.epochs ?? 0
+    commits = options.withoutCommit ? 0 : runs.reports.last?.epochs ?? 0
     rows = options.withoutCommit ? nil : runs.rows.last
     let whole = stages.first { $0.stage == .whole }
     verdicts = (options.threshold?.all ?? []).map { threshold in

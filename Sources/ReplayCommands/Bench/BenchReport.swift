@@ -25,7 +25,7 @@ extension BenchAccount {
       (
         "runs",
         "\(Words.count(options.runs)) in turns, \(Words.plural(options.warmup, "warm-up")) before; "
-          + "\(Words.plural(threads, "thread"))\(mode == .routed ? ", of a whole run as many lanes more" : ""); "
+          + "\(Words.plural(threads, "thread"))\(mode == .routed ? ", and as many lanes' in a whole run" : ""); "
           + mode.rawValue
       ),
     ]
@@ -44,7 +44,7 @@ extension BenchAccount {
   var header: [String] {
     [
       "stage (times in \(isInSeconds ? "s" : "ms"))", "mean ± σ", "median", "min", "max", "CPU", "events/s", "MB/s in",
-      "MB/s out", "ratio",
+      "MB/s out", "paired ratio",
     ]
   }
 
@@ -81,10 +81,17 @@ extension BenchAccount {
     results.append(("memory", "\(Words.bytes(peakMemory)) at most, of this process in all stages"))
     results.append(("rows hash", rowsText))
     if findings > 0 {
-      results.append(("found", "\(Words.count(findings)) that flags let through; replay check names them"))
+      results.append(
+        ("found", "\(Words.count(findings)) positions or records that flags let through; replay check names them"))
+    }
+    if let floor = stages.first, floor.wall.median < BenchAccount.leastSeconds {
+      results.append(("warning", "decompression takes less than 0.1 s: too little for its ratio to mean anything"))
     }
     return results + verdicts.map { ("threshold", $0.sentence) }
   }
+
+  /// Below this a thread's start counts as much as the work.
+  private static let leastSeconds = 0.1
 
   private var wholeRuns: Int { options.warmup + options.runs }
 
