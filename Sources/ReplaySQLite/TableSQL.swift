@@ -32,12 +32,13 @@ struct TableSQL {
     "INSERT INTO \(table) (\(list(schema.columns))) VALUES (\(marks(schema.columns)))" + merging
   }
 
-  /// The same for all rows of the table's `RowFeed`. FAIL: a failure ends the whole transaction, and so SQLite need not
-  /// keep what each page was before this one statement. WHERE: without it SQLite would read ON as that of a join.
+  /// The same for all rows of the table's `RowFeed`, which is called as a function, so that a real table of its name is
+  /// never read in its place. FAIL: a failure ends the whole transaction, and so SQLite need not keep what would undo
+  /// this statement alone.
   var upsertFeed: String {
     let columns = list(schema.columns)
     return "INSERT OR FAIL INTO \(table) (\(columns)) SELECT \(columns) FROM "
-      + TableSQL.quoted(RowFeed.name(schema)) + " WHERE true" + merging
+      + TableSQL.quoted(RowFeed.name(schema)) + "() WHERE true" + merging
   }
 
   private var merging: String {

@@ -178,6 +178,9 @@ extension Connection {
     // Of a new file only: SQLite ignores it in any other.
     try connection.run("PRAGMA page_size = \(pageBytes)")
     let encoding = try connection.query("PRAGMA encoding") { $0.text(0) }.first ?? ""
+    // The tries are what waits: each would else wait as long again.
+    sqlite3_busy_timeout(connection.handle, 0)
+    defer { sqlite3_busy_timeout(connection.handle, options.busyTimeoutMilliseconds) }
     let mode = try connection.patiently(milliseconds: options.busyTimeoutMilliseconds) {
       try connection.query("PRAGMA journal_mode = WAL") { $0.text(0) }.first ?? ""
     }
