@@ -1,4 +1,4 @@
-// The fast way through a block of lines: what holds of all lines is looked at in bitmaps, and only lines that a function
+// The fast way through a block of lines: what must hold of every line the scan has proved, and only lines that a function
 // may want are walked.
 #pragma once
 #include "walk.hpp"

@@ -14,7 +14,7 @@ public final class KeyedRows {
     /// The partition that the key's events come from; `unknown` for rows that were loaded.
     var partition: UInt32
     var isDirty = false
-    /// Makes an entry one line of the processor's cache.
+    /// Makes an entry 64 bytes, as many as a line of the processor's cache; where the first one begins is the allocator's.
     private let padding: UInt64 = 0
   }
 
