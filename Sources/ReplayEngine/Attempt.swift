@@ -19,7 +19,7 @@ final class Attempt: @unchecked Sendable {
   init(
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], gapEnds: [Position?],
     frontiers: [[Partition: Position]],
-    halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound]
+    halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound], holdsBack: Bool
   ) throws {
     self.setup = setup
     self.committer = committer
@@ -30,7 +30,7 @@ final class Attempt: @unchecked Sendable {
     lanes = (0..<laneCount).map { _ in
       Lane(
         setup.projections, setup.extraction, store: setup.store, partitions: setup.plan.partitions.map(\.partition),
-        isFresh: isFresh)
+        isFresh: isFresh, holdAbove: holdsBack ? setup.options.holdAboveBytes : .max)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(

@@ -76,18 +76,18 @@ extension Attempt {
   private func changes(of places: [Int]) throws -> [[LaneCut]] {
     let threads = min(workers, places.count)
     let bytes = places.reduce(0) { $0 + lanes[$1].load.changedBytes }
-    guard threads > 1, bytes > Attempt.sideBySideBytes else { return places.map { lanes[$0].cut() } }
+    guard threads > 1, bytes > Attempt.sideBySideBytes else { return try places.map { try lanes[$0].cut() } }
     let next = Atomic<Int>(0)
-    let found = Mutex<[Int: [LaneCut]]>([:])
+    let found = Mutex<[Int: Result<[LaneCut], any Error>]>([:])
     try SideBySide.run(threads, named: "replay-cut") { [self] _ in
       while true {
         let turn = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard turn < places.count else { return }
-        let changes = lanes[places[turn]].cut()
+        let changes = Result { try lanes[places[turn]].cut() }
         found.withLock { $0[turn] = changes }
       }
     }
-    return found.withLock { found in places.indices.compactMap { found[$0] } }
+    return try found.withLock { found in try places.indices.compactMap { try found[$0]?.get() } }
   }
 
   /// Changes above which a thread is worth its start.

@@ -31,7 +31,8 @@ public struct FunctionSample: Sendable {
   ) {
     guard !segments.isEmpty else { return }
     let lane = Lane(
-      projections, extraction, store: NoStore(), partitions: [], isFresh: projections.map { _ in true })
+      projections, extraction, store: NoStore(), partitions: [], isFresh: projections.map { _ in true },
+      holdAbove: .max)
     let count = min(limits.segments, segments.count)
     let began = now()
     for turn in 0..<count {

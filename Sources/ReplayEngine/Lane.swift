@@ -11,12 +11,16 @@ final class Lane {
   private let partitions: [Partition]
   /// For each function, whether keys that are not in memory may be in the store.
   private var loads: [Bool]
+  /// For each function, the events that it will be given later; nil where it is given each block as it comes.
+  private var held: [HeldEvents?] = []
+  /// Bytes of keyed rows above which events are held back.
+  private let holdAbove: Int
   /// The record that a function is looking at: where its error is to be reported.
   private let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
   init(
     _ projections: [any Projection], _ extraction: Extraction, store: any Store, partitions: [Partition],
-    isFresh: [Bool]
+    isFresh: [Bool], holdAbove: Int
   ) {
     self.projections = projections
     self.extraction = extraction
@@ -24,27 +28,49 @@ final class Lane {
     self.partitions = partitions
     changes = projections.map { Changes(tables: $0.tables.map(\.schema)) }
     loads = isFresh.map { !$0 }
+    self.holdAbove = holdAbove
     cursor.initialize(to: 0)
+    held = projections.indices.map(holding)
   }
 
   deinit { cursor.deallocate() }
 
-  /// Runs every function over its records of the block, or of the selection in it.
+  /// Runs every function over its records of the block, or of the selection in it; or holds them back.
   func apply(_ block: RecordBlock, selection: UnsafeBufferPointer<UInt32>? = nil) throws {
     guard selection?.count ?? block.count > 0 else { return }
-    for (index, projection) in projections.enumerated() {
+    for index in projections.indices {
       let mask: UInt32 = 1 << UInt32(index)
+      if let held = held[index], changes[index].stateBytes > holdAbove {
+        try held.take(block, selection, mask: mask)
+        continue
+      }
       try extraction.functions[index].columns.withUnsafeBufferPointer { columns in
         // A function without fields has no columns, and none is read.
         let base = columns.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
         let batch = Batch(
           block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
           cursor: cursor)
-        if loads[index] { try fetch(batch, changes[index]) }
-        for rows in changes[index].keyed { rows.warm(batch) }
-        do { try projection.apply(batch, changes[index]) } catch {
-          throw failure(error, of: projection, in: block, at: cursor.pointee)
+        do { try run(index, batch) } catch {
+          throw failure(error, of: projections[index], in: block, at: cursor.pointee)
         }
+      }
+    }
+  }
+
+  private func run(_ index: Int, _ batch: Batch) throws {
+    if loads[index] { try fetch(batch, changes[index]) }
+    for rows in changes[index].keyed { rows.warm(batch) }
+    try projections[index].apply(batch, changes[index])
+  }
+
+  /// What holds events of the function back; nil where it has no keyed table, or asks for what is not held.
+  private func holding(_ index: Int) -> HeldEvents? {
+    guard !changes[index].keyed.isEmpty, !projections[index].reads.wholeRecords else { return nil }
+    return HeldEvents(columns: extraction.functions[index].columns, keyColumn: extraction.keyColumn) {
+      [unowned self] block, columns, keyColumn in
+      let batch = Batch(block: block, columns: columns, mask: .max, keyColumn: keyColumn, cursor: cursor)
+      do { try run(index, batch) } catch {
+        throw HeldEventFault(error: failure(error, of: projections[index], in: block, at: cursor.pointee))
       }
     }
   }
@@ -68,12 +94,16 @@ final class Lane {
     changes.reduce(into: LaneLoad()) {
       $0.changedBytes += $1.changedBytes
       $0.stateBytes += $1.stateBytes
-    }
+    } + LaneLoad(stateBytes: held.reduce(0) { $0 + ($1?.byteCount ?? 0) })
   }
 
+  /// Applies what is held back.
+  func settle() throws { for held in held { try held?.settle() } }
+
   /// Hands over the changes since the last cut, for each function; after it the next epoch's are collected.
-  func cut() -> [LaneCut] {
-    changes.map { changes in
+  func cut() throws -> [LaneCut] {
+    try settle()
+    return changes.map { changes in
       LaneCut(
         merged: changes.takeMerged(), keyHashes: changes.keyed.map(\.newKeyHashes),
         keyed: changes.keyed.map { $0.snapshot() })
@@ -92,29 +122,35 @@ final class Lane {
   private func failure(
     _ error: any Error, of projection: any Projection, in block: RecordBlock, at record: Int
   ) -> ReplayError {
-    let ordinal = block.firstOrdinal + UInt64(block.ordinals[record])
+    let (segment, ordinal) = (block.segment(of: record), block.ordinal(of: record))
     var details = [
-      "segment \(block.segment.name), record \(ordinal + 1), position \(block.position(at: record)) "
-        + "of partition \(block.segment.partition)"
+      "segment \(segment.name), record \(ordinal + 1), position \(block.position(at: record)) "
+        + "of partition \(segment.partition)"
     ]
+    let event = block.gathered == nil ? ["event: \(Lane.excerpt(block, record))"] : []
     if let error = error as? KeyedRows.KeyInTwoPartitions {
       let names = [error.first, error.second].map { partitions.indices.contains($0) ? "\(partitions[$0])" : "\($0)" }
       // Without a place: which of the two events comes first is not known, so there is nothing to stop just before.
       return ReplayError.keyInTwoPartitions(
-        details + ["partitions \(names[0]) and \(names[1])", "event: \(Lane.excerpt(block, record))"]
-      )
+        details + ["partitions \(names[0]) and \(names[1])"] + event)
     }
     details.append((error as? FieldError)?.text(of: projection.reads) ?? "\(error)")
-    details.append("event: \(Lane.excerpt(block, record))")
+    details += event
     return ReplayError(
       .data, "the function \(projection.name) could not apply an event", details: details,
       next: "mend the function or the event, then run the same command"
-    ).at(block.segment, ordinal: ordinal)
+    ).at(segment, ordinal: ordinal)
   }
 
   private static func excerpt(_ block: RecordBlock, _ record: Int) -> String {
     ReplayError.excerpt(block.text(block.records[record]), limit: 200)
   }
+}
+
+/// An event that had been held back could not be applied. Others that come before it may fail too: the run is made again
+/// from its last commit with nothing held back, and tells the first one.
+struct HeldEventFault: Error {
+  let error: ReplayError
 }
 
 /// What a lane, or all of them, hold in memory.

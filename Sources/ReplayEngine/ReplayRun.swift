@@ -32,10 +32,11 @@ public struct ReplayRun {
     var report = RunReport()
     report.segmentsSettledBefore = settledBefore
     var bounds: [Int: ReadBound] = [:]
+    var holdsBack = true
     var first: ReplayError?
     while true {
       do {
-        let attempt = try attempt(committer, settledEnds, bounds)
+        let attempt = try attempt(committer, settledEnds, bounds, holdsBack: holdsBack)
         let finished = try attempt.run()
         try committer.settle()
         complete(&report, attempt, committer, began)
@@ -47,6 +48,10 @@ public struct ReplayRun {
         try committer.settle()
         settledEnds.add(committer.durableSettled)
         bounds[moved.to.partition] = moved.to
+      } catch is HeldEventFault {
+        try committer.settle()
+        settledEnds.add(committer.durableSettled)
+        holdsBack = false
       } catch let error as ReplayError {
         try? committer.settle()
         if let failure = committer.failure { throw (failure as? ReplayError).map { told($0, committer) } ?? failure }
@@ -63,7 +68,9 @@ public struct ReplayRun {
     }
   }
 
-  private func attempt(_ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound]) throws -> Attempt {
+  private func attempt(
+    _ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound], holdsBack: Bool
+  ) throws -> Attempt {
     let durable = committer.durable
     var done: [Int] = []
     var ends: [Position?] = []
@@ -78,7 +85,8 @@ public struct ReplayRun {
     let isFresh = checkpoints.map { $0.isFresh && durable.epochs == 0 }
     return try Attempt(
       setup, committer: committer, done: done, ends: ends, gapEnds: gapEnds, frontiers: durable.frontiers,
-      halfRead: checkpoints.map { Set($0.halfRead.map(\.entry.name)) }, isFresh: isFresh, bounds: bounds)
+      halfRead: checkpoints.map { Set($0.halfRead.map(\.entry.name)) }, isFresh: isFresh, bounds: bounds,
+      holdsBack: holdsBack)
   }
 
   private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {

@@ -16,6 +16,9 @@ public struct RunOptions: Sendable {
   public var commitEvents: UInt64 = .max
   /// Rows of keyed tables kept in memory between commits, in bytes, over all lanes.
   public var maxStateBytes = 1 << 30
+  /// Rows of a lane's keyed tables, in bytes, that no longer fit the processor's nearer caches: above it events are held
+  /// back and applied by parts of the key space.
+  public var holdAboveBytes = 1 << 20
   /// After a request to stop: how long open work may take to reach a place where it can be committed.
   public var stopMilliseconds: Int64 = 1_500
   public var now: @Sendable () -> Int64

@@ -8,10 +8,13 @@ public final class ThrowAway {
     public var changedBytes: Int
     /// Rows of keyed tables above this are forgotten, so that a long archive fits the memory.
     public var stateBytes: Int
+    /// As a run's.
+    public var holdAboveBytes: Int
 
-    public init(changedBytes: Int, stateBytes: Int) {
+    public init(changedBytes: Int, stateBytes: Int, holdAboveBytes: Int) {
       self.changedBytes = changedBytes
       self.stateBytes = stateBytes
+      self.holdAboveBytes = holdAboveBytes
     }
   }
 
@@ -25,20 +28,30 @@ public final class ThrowAway {
     make = {
       Lane(
         projections, extraction, store: CountingStore(), partitions: partitions,
-        isFresh: projections.map { _ in true })
+        isFresh: projections.map { _ in true }, holdAbove: limits.holdAboveBytes)
     }
     lane = make()
   }
 
   /// Throws `ReplayError` with the event that a function could not apply.
   public func apply(_ block: RecordBlock) throws {
-    try lane.apply(block)
-    let load = lane.load
-    if load.stateBytes > limits.stateBytes {
-      lane = make()
-    } else if load.changedBytes > limits.changedBytes {
-      _ = lane.cut()
+    try told {
+      try lane.apply(block)
+      let load = lane.load
+      if load.stateBytes > limits.stateBytes {
+        try lane.settle()
+        lane = make()
+      } else if load.changedBytes > limits.changedBytes {
+        _ = try lane.cut()
+      }
     }
+  }
+
+  /// Applies what is held back.
+  public func finish() throws { try told { try lane.settle() } }
+
+  private func told(_ body: () throws -> Void) throws {
+    do { try body() } catch let fault as HeldEventFault { throw fault.error }
   }
 }
 

@@ -49,16 +49,17 @@ struct FaultTests {
     }
   }
 
-  @Test(arguments: [0, 1, 499, 500, 777, 1999])
-  func beforeTheEventThatFailsAllIsCommitted(place: Int) throws {
+  @Test(arguments: [0, 1, 499, 500, 777, 1999], [0, Int.max])
+  func beforeTheEventThatFailsAllIsCommitted(place: Int, holdAbove: Int) throws {
     let events = sales(2000, partitions: 1, seed: 2)
     let (source, plan) = archive(events, segments: 4)
     let database = MemoryDatabase()
     var run = TestRun(
       functions: [OrderProbe(failsAt: Int64(place))], source: source, plan: plan, database: database, lanes: 3,
-      blockBytes: 1024, commitEvents: 100)
+      blockBytes: 1024, commitEvents: 100, holdAboveBytes: holdAbove)
     let error = #expect(throws: ReplayError.self) { try run.run() }
     #expect(error?.code == .data)
+    #expect(error?.details.last?.hasPrefix("event: {") == true)
     #expect(error?.place?.ordinal == UInt64(place % 500))
     var last: [String: Int] = [:]
     for sale in events[0].prefix(place) { last[sale.customer] = sale.sequence }

@@ -10,13 +10,17 @@ struct SameAnswerTests {
   func anyNumberOfLanes(lanes: Int, partitions: Int) throws {
     let events = sales(3000, partitions: partitions, seed: 7)
     let (source, plan) = archive(events, segments: 6)
-    for (blockBytes, commitEvents) in [(1024, UInt64(1)), (4096, 97), (65_536, .max)] {
+    for (blockBytes, commitEvents, holdAbove) in [
+      (1024, UInt64(1), 0), (4096, 97, .max), (4096, 97, 0), (65_536, .max, 0),
+    ] {
       let database = MemoryDatabase()
       let report = try TestRun(
         source: source, plan: plan, database: database, lanes: lanes, blockBytes: blockBytes,
-        commitEvents: commitEvents
+        commitEvents: commitEvents, holdAboveBytes: holdAbove
       ).run()
-      #expect(database.dump() == model(events), "lanes \(lanes), blocks \(blockBytes), commit every \(commitEvents)")
+      #expect(
+        database.dump() == model(events),
+        "lanes \(lanes), blocks \(blockBytes), commit every \(commitEvents), held back above \(holdAbove)")
       for function in report.functions { #expect(function.total.read == 3000 && function.total.balance) }
     }
   }
@@ -56,7 +60,7 @@ struct SameAnswerTests {
       let database = MemoryDatabase()
       let report = try TestRun(
         functions: [RecentlyViewed()], source: source, plan: plan, database: database, lanes: 3, blockBytes: 1024,
-        commitBytes: commitBytes
+        commitBytes: commitBytes, holdAboveBytes: .max
       ).run()
       #expect(report.epochs >= least && report.epochs <= most, "\(report.epochs) commits for \(commitBytes) bytes")
       #expect(database.dump() == model(events).filter { $0.hasPrefix("recently_viewed") })

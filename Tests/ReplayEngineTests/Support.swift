@@ -121,6 +121,8 @@ struct TestRun {
   var maxStateBytes = 1 << 30
   var commitBytes = 192 << 20
   var earlyCommitBytes = 16 << 20
+  /// Events are held back from the first one on; `.max`: never.
+  var holdAboveBytes = 0
   var rule: any ChainRule = NoChain()
   var stop = StopRequest()
   /// The number of the commit that the store refuses, with all after it.
@@ -143,6 +145,7 @@ struct TestRun {
     options.maxStateBytes = maxStateBytes
     options.commitBytes = commitBytes
     options.earlyCommitBytes = earlyCommitBytes
+    options.holdAboveBytes = holdAboveBytes
     let setup = RunSetup(
       projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
       store: store, rule: rule, options: options, stop: stop, observe: observe)

@@ -80,6 +80,7 @@ struct BenchCase {
       while let unit = next() {
         if mode != .free { changes = throwAway() }
         for segment in unit { try read(segment, &block) { try changes.apply($0) } }
+        if mode != .free { try changes.finish() }
       }
     }
   }
@@ -87,7 +88,8 @@ struct BenchCase {
   private func throwAway() -> ThrowAway {
     let share = mode == .byPartition ? archive.plan.partitions.count : threads
     let limits = ThrowAway.Limits(
-      changedBytes: command.work.commitBytes / share, stateBytes: command.work.maxStateBytes / share)
+      changedBytes: command.work.commitBytes / share, stateBytes: command.work.maxStateBytes / share,
+      holdAboveBytes: command.work.options.holdAboveBytes)
     return ThrowAway(
       projections, decoder.extraction, partitions: archive.plan.partitions.map(\.partition), limits: limits)
   }

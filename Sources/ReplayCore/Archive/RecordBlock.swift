@@ -19,23 +19,24 @@
 /// A block of decompressed bytes with the records found in it and the fields extracted from each. Reused; the bytes
 /// are touched while they are in the processor's cache.
 ///
-/// Unsafe pointers: the decoder fills these from C++, one call a block.
+/// Unsafe pointers: the decoder fills these from C++, one call a block. Exclusivity is unchecked where functions look for
+/// every event: a block is written by one thread, and then only read.
 public final class RecordBlock {
   /// The segment's bytes, and unescaped texts; `Slice.offset` counts from here.
-  public var bytes: UnsafePointer<UInt8>
+  @exclusivity(unchecked) public var bytes: UnsafePointer<UInt8>
   /// `fieldCount` slices a record, record after record.
-  public var fields: UnsafePointer<Slice>
+  @exclusivity(unchecked) public var fields: UnsafePointer<Slice>
   /// The whole record, as archived.
-  public var records: UnsafePointer<Slice>
+  @exclusivity(unchecked) public var records: UnsafePointer<Slice>
   /// The record's mark: its number where numbers are explicit, else its ordinal in the segment.
-  public var marks: UnsafePointer<UInt64>
+  @exclusivity(unchecked) public var marks: UnsafePointer<UInt64>
   /// The record's ordinal in the segment, less `firstOrdinal`.
-  public var ordinals: UnsafePointer<UInt32>
+  @exclusivity(unchecked) public var ordinals: UnsafePointer<UInt32>
   /// One bit a function: set where the function's conditions and frontier let the record through.
-  public var masks: UnsafePointer<UInt32>
+  @exclusivity(unchecked) public var masks: UnsafePointer<UInt32>
   /// Records that at least one function wants.
-  public var count = 0
-  public var fieldCount = 0
+  @exclusivity(unchecked) public var count = 0
+  @exclusivity(unchecked) public var fieldCount = 0
   /// All records in the block, wanted or not; the first one's ordinal in the segment.
   public var scanned = 0
   public var firstOrdinal: UInt64 = 0
@@ -60,7 +61,10 @@ public final class RecordBlock {
   public var firstNumber: UInt64?
   public var segment: Segment
   /// The place of the segment's partition in the plan.
-  public var partitionIndex: UInt32 = 0
+  @exclusivity(unchecked) public var partitionIndex: UInt32 = 0
+  /// Of records that were gathered from several blocks: for each, its place in `origins`. Nil: all are of `segment`.
+  @exclusivity(unchecked) public var gathered: UnsafePointer<UInt32>?
+  @exclusivity(unchecked) public var origins: [Origin] = []
   /// What keeps the memory alive; the decoder's own.
   public var owner: AnyObject?
 
@@ -75,7 +79,30 @@ public final class RecordBlock {
     masks = nothing.assumingMemoryBound(to: UInt32.self)
   }
 
-  @inlinable public func position(at record: Int) -> Position { segment.position(mark: marks[record]) }
+  /// The block that a gathered record comes from.
+  public struct Origin {
+    public let segment: Segment
+    public let partitionIndex: UInt32
+    public let firstOrdinal: UInt64
+
+    public init(_ block: RecordBlock) {
+      segment = block.segment
+      partitionIndex = block.partitionIndex
+      firstOrdinal = block.firstOrdinal
+    }
+  }
+
+  @inlinable public func segment(of record: Int) -> Segment {
+    gathered.map { origins[Int($0[record])].segment } ?? segment
+  }
+  @inlinable public func partitionIndex(of record: Int) -> UInt32 {
+    gathered.map { origins[Int($0[record])].partitionIndex } ?? partitionIndex
+  }
+  /// The record's ordinal in its segment.
+  @inlinable public func ordinal(of record: Int) -> UInt64 {
+    (gathered.map { origins[Int($0[record])].firstOrdinal } ?? firstOrdinal) + UInt64(ordinals[record])
+  }
+  @inlinable public func position(at record: Int) -> Position { segment(of: record).position(mark: marks[record]) }
 
   /// The bytes of a slice, without the quotes where it is a string.
   @inlinable public func text(_ slice: Slice) -> Text {

@@ -89,9 +89,7 @@ public struct Event {
   }
 
   public var position: Position { block._withUnsafeGuaranteedRef { $0.position(at: record) } }
-  public var partition: Partition { block._withUnsafeGuaranteedRef { $0.segment.partition } }
-  /// The record's bytes as archived, envelope included.
-  public var raw: Text { block._withUnsafeGuaranteedRef { $0.text($0.records[record]) } }
+  public var partition: Partition { block._withUnsafeGuaranteedRef { $0.segment(of: record).partition } }
 
   @inlinable func slice(_ index: Int) -> Slice { fields[columns[index]] }
 
@@ -168,6 +166,10 @@ public struct Event {
   @inlinable public subscript(field: JSONField) -> Text? {
     let slice = slice(field.index)
     return slice.kind == .missing || slice.kind == .null ? nil : text(slice)
+  }
+
+  public subscript(field: RecordField) -> Text {
+    block._withUnsafeGuaranteedRef { $0.text($0.records[record]) }
   }
 
   // The same fields where an event need not have them: nil where the field is missing or null, an error where it is

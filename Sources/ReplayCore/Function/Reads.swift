@@ -52,6 +52,11 @@ public enum TimeUnit: Int64, Sendable {
   @usableFromInline let index: Int
 }
 
+/// The whole record's bytes as archived, envelope included.
+@frozen public struct RecordField: Hashable, Sendable {
+  init() {}
+}
+
 /// What a function declares that it reads. Only these fields are extracted, and only events that meet every condition
 /// reach the function; all others are settled as *ignored*.
 public struct Reads: Sendable {
@@ -63,6 +68,8 @@ public struct Reads: Sendable {
 
   public private(set) var fields: [FieldSource] = []
   public private(set) var conditions: [Condition] = []
+  /// True where the function reads whole records.
+  public private(set) var wholeRecords = false
 
   public init() {}
 
@@ -76,6 +83,12 @@ public struct Reads: Sendable {
   /// The stream's headers of the event, in the form that the archive's writer gave them: `[{"key":…,"value":…}]` of the
   /// Confluent and Aiven sinks, an object of the others.
   public mutating func headers() -> JSONField { JSONField(index: index(of: .headers)) }
+
+  /// The record as it was archived. Ask for it only where it is needed: events then cannot be held back without it.
+  public mutating func record() -> RecordField {
+    wholeRecords = true
+    return RecordField()
+  }
 
   public mutating func text(_ path: String) -> TextField { TextField(index: index(of: path)) }
   public mutating func integer(_ path: String) -> IntegerField { IntegerField(index: index(of: path)) }

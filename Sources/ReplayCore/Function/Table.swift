@@ -150,7 +150,7 @@ public struct SetColumn: Sendable {
 /// A column of a keyed table.
 @frozen public struct ValueColumn: Sendable {
   @usableFromInline let index: Int
-  let kind: CellKind
+  @usableFromInline let kind: CellKind
 }
 
 /// Anything that `Projection.tables` may list.

@@ -1,36 +1,44 @@
 /// The rows of one partition key in a keyed table, as they are after all earlier events of that key. Valid until the
 /// next key is asked for.
 public struct KeyRows {
-  unowned(unsafe) let table: KeyedRows
+  /// Not counted: a table outlives what it lends.
+  let owner: Unmanaged<KeyedRows>
   let entry: Int
 
-  public var count: Int { table.rowCount(entry) }
+  private var table: KeyedRows { owner.takeUnretainedValue() }
+
+  public var count: Int { owner._withUnsafeGuaranteedRef { $0.rowCount(entry) } }
 
   /// The row at `place`, counted from 0.
   public subscript(place: Int) -> KeyedRow {
-    KeyedRow(cells: table.row(entry, place), table: table, entry: entry)
+    KeyedRow(cells: table.row(entry, place), owner: owner, entry: entry)
   }
 
   /// Where the first row is whose `column` is `text`.
   public func firstIndex(where column: ValueColumn, is text: Text) -> Int? {
-    let cells = table.rows(entry) + table.subkeyCount + column.index
+    let (first, width, count) = owner._withUnsafeGuaranteedRef { table in
+      (table.rows(entry) + table.subkeyCount + column.index, table.width, table.rowCount(entry))
+    }
     if text.count <= Cell.inlineLimit {
       let wanted = Cell(inline: text)
-      for place in 0..<count where cells[place * table.width] == wanted { return place }
+      for place in 0..<count where first[place * width] == wanted { return place }
     } else {
-      for place in 0..<count where cells[place * table.width].equals(text) { return place }
+      for place in 0..<count where first[place * width].equals(text) { return place }
     }
     return nil
   }
 
   /// Makes an empty row at `place`; later rows move down by one. For tables with a rank.
   public func insert(at place: Int) -> KeyedRow {
-    precondition(table.schema.isRanked, "a table without a rank finds rows by key: use upsert")
-    return KeyedRow(cells: table.insertRow(entry, at: place), table: table, entry: entry)
+    let cells = owner._withUnsafeGuaranteedRef { table in
+      precondition(table.isRanked, "a table without a rank finds rows by key: use upsert")
+      return table.insertRow(entry, at: place)
+    }
+    return KeyedRow(cells: cells, owner: owner, entry: entry)
   }
 
   /// Removes the row at `place`; later rows move up by one.
-  public func remove(at place: Int) { table.removeRow(entry, at: place) }
+  public func remove(at place: Int) { owner._withUnsafeGuaranteedRef { $0.removeRow(entry, at: place) } }
 
   /// Removes the rows behind the first `limit`.
   public func keep(first limit: Int) {
@@ -45,11 +53,11 @@ public struct KeyRows {
 
   /// The row with this key behind the partition key, made where there is none, with NULL in every column.
   public func upsert(_ subkeys: any CellValue...) throws -> KeyedRow {
-    precondition(!table.schema.isRanked, "a table with a rank takes rows by place: use insert(at:)")
+    precondition(!table.isRanked, "a table with a rank takes rows by place: use insert(at:)")
     if let place = try place(of: subkeys) { return self[place] }
     let cells = table.insertRow(entry, at: count)
     for (index, subkey) in subkeys.enumerated() { cells[index] = subkey.cell(in: table.arena) }
-    return KeyedRow(cells: cells, table: table, entry: entry)
+    return KeyedRow(cells: cells, owner: owner, entry: entry)
   }
 
   /// Deletes the row with this key behind the partition key; false where there is none.
@@ -60,7 +68,7 @@ public struct KeyRows {
   }
 
   private func place(of subkeys: [any CellValue]) throws -> Int? {
-    let kinds = table.schema.isRanked ? [] : table.schema.keys.dropFirst().map(\.type.kind)
+    let kinds = table.isRanked ? [] : table.schema.keys.dropFirst().map(\.type.kind)
     guard subkeys.map(\.cellKind) == kinds else {
       throw MisfitError(
         place: "the key of \(table.schema.name) behind the partition key",
@@ -76,18 +84,24 @@ public struct KeyRows {
 
 /// One row of a keyed table. Valid until another row is inserted or removed, or another key asked for.
 public struct KeyedRow {
-  let cells: UnsafeMutablePointer<Cell>
-  unowned(unsafe) let table: KeyedRows
-  let entry: Int
+  @usableFromInline let cells: UnsafeMutablePointer<Cell>
+  @usableFromInline let owner: Unmanaged<KeyedRows>
+  @usableFromInline let entry: Int
 
-  public func set(_ column: ValueColumn, to value: some CellValue) throws {
-    guard value.cellKind == column.kind else {
-      let definition = table.schema.values[column.index]
-      throw MisfitError(
-        place: "\(table.schema.name).\(definition.name)", expected: "\(definition.type)", found: "\(value.cellKind)")
+  private var table: KeyedRows { owner.takeUnretainedValue() }
+
+  @inlinable public func set(_ column: ValueColumn, to value: some CellValue) throws {
+    guard value.cellKind == column.kind else { throw misfit(column, value.cellKind) }
+    owner._withUnsafeGuaranteedRef { table in
+      cells[table.subkeyCount + column.index] = value.cell(in: table.arena)
+      table.touch(entry)
     }
-    cells[table.subkeyCount + column.index] = value.cell(in: table.arena)
-    table.touch(entry)
+  }
+
+  @usableFromInline func misfit(_ column: ValueColumn, _ found: CellKind) -> MisfitError {
+    let schema = table.schema
+    let definition = schema.values[column.index]
+    return MisfitError(place: "\(schema.name).\(definition.name)", expected: "\(definition.type)", found: "\(found)")
   }
 
   public func setNull(_ column: ValueColumn) {

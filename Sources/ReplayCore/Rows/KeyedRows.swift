@@ -14,8 +14,14 @@ public final class KeyedRows {
     /// The partition that the key's events come from; `unknown` for rows that were loaded.
     var partition: UInt32
     var isDirty = false
-    /// Makes an entry 64 bytes, as many as a line of the processor's cache; where the first one begins is the allocator's.
+    /// Makes an entry as many bytes as a line of the processor's cache.
     private let padding: UInt64 = 0
+
+    static func allocate(_ count: Int) -> UnsafeMutablePointer<Entry> {
+      let bytes = count * MemoryLayout<Entry>.stride
+      return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64).bindMemory(
+        to: Entry.self, capacity: count)
+    }
   }
 
   /// Events of one key come from two partitions, whose positions cannot be compared: they have no one order.
@@ -28,8 +34,9 @@ public final class KeyedRows {
   private static let unknown = UInt32.max
 
   public let schema: TableSchema
+  let isRanked: Bool
   /// Key columns behind the partition key that a row keeps in memory: none where the rank is a row's place.
-  let subkeyCount: Int
+  @usableFromInline let subkeyCount: Int
   /// Cells a row in memory: its subkeys, its values.
   let width: Int
   // Unchecked, for the reason given at `MergedRows`.
@@ -38,25 +45,26 @@ public final class KeyedRows {
   @exclusivity(unchecked) private var mask: Int
   @exclusivity(unchecked) private var capacity: Int
   @exclusivity(unchecked) public private(set) var count = 0
-  private(set) var arena = Arena()
-  private var memory = RowMemory()
-  private var dirty: [UInt32] = []
+  @exclusivity(unchecked) @usableFromInline private(set) var arena = Arena()
+  @exclusivity(unchecked) private var memory = RowMemory()
+  @exclusivity(unchecked) private var dirty: [UInt32] = []
   /// Keys above which a table no longer fits the processor's cache, about.
   private static let warmAbove = 4096
   /// Slots of the batch that is being warmed; and a sum of what was touched, so that the touching is not optimised away.
-  private var warming: [UInt32] = []
-  private var warmth: UInt64 = 0
-  private var deleted: [(entry: UInt32, subkeys: [Cell])] = []
+  @exclusivity(unchecked) private var warming: [UInt32] = []
+  @exclusivity(unchecked) private var warmth: UInt64 = 0
+  @exclusivity(unchecked) private var deleted: [(entry: UInt32, subkeys: [Cell])] = []
   /// Hashes of keys first seen since the last snapshot.
-  public private(set) var newKeyHashes: [UInt64] = []
+  @exclusivity(unchecked) public private(set) var newKeyHashes: [UInt64] = []
 
   public init(_ schema: TableSchema) {
     self.schema = schema
+    isRanked = schema.isRanked
     subkeyCount = schema.isRanked ? 0 : schema.keys.count - 1
     width = subkeyCount + schema.values.count
     capacity = 256
     mask = 511
-    entries = .allocate(capacity: capacity)
+    entries = Entry.allocate(capacity)
     slots = .allocate(capacity: mask + 1)
     slots.initialize(repeating: 0, count: mask + 1)
   }
@@ -69,19 +77,19 @@ public final class KeyedRows {
   }
 
   /// Memory of the rows that changed since the last snapshot, in bytes, about.
-  public private(set) var changedBytes = 0
+  @exclusivity(unchecked) public private(set) var changedBytes = 0
 
   /// The rows of the event's partition key. Valid until the next key is asked for.
   public subscript(event: Event) -> KeyRows {
     get throws {
-      let partition = event.block._withUnsafeGuaranteedRef { $0.partitionIndex }
+      let partition = event.block._withUnsafeGuaranteedRef { $0.partitionIndex(of: event.record) }
       let index = entryIndex(try event.key, in: partition)
       let known = entries[index].partition
       if known != partition {
         guard known == KeyedRows.unknown else { throw KeyInTwoPartitions(first: Int(known), second: Int(partition)) }
         entries[index].partition = partition
       }
-      return KeyRows(table: self, entry: index)
+      return KeyRows(owner: .passUnretained(self), entry: index)
     }
   }
 
@@ -153,9 +161,9 @@ public final class KeyedRows {
   }
 
   private func grow() {
-    let wider = UnsafeMutablePointer<Entry>.allocate(capacity: capacity * 2)
+    let wider = Entry.allocate(capacity * 2)
     wider.moveInitialize(from: entries, count: count)
-    entries.deallocate()
+    UnsafeMutableRawPointer(entries).deallocate()
     entries = wider
     capacity *= 2
     slots.deallocate()
@@ -182,7 +190,7 @@ public final class KeyedRows {
   }
 
   private func release() {
-    entries.deallocate()
+    UnsafeMutableRawPointer(entries).deallocate()
     slots.deallocate()
   }
 
@@ -196,7 +204,7 @@ public final class KeyedRows {
     memory = RowMemory()
     capacity = 256
     mask = 511
-    entries = .allocate(capacity: capacity)
+    entries = Entry.allocate(capacity)
     slots = .allocate(capacity: mask + 1)
     slots.initialize(repeating: 0, count: mask + 1)
   }
@@ -215,7 +223,7 @@ public final class KeyedRows {
     entries[index].rows ?? UnsafeMutablePointer(mutating: Text.nothing.assumingMemoryBound(to: Cell.self))
   }
 
-  func touch(_ index: Int) {
+  @usableFromInline func touch(_ index: Int) {
     if entries[index].isDirty { return }
     entries[index].isDirty = true
     changedBytes += MemoryLayout<Entry>.stride + Int(entries[index].capacity) * width * MemoryLayout<Cell>.stride
@@ -237,7 +245,7 @@ public final class KeyedRows {
   func removeRow(_ index: Int, at place: Int) {
     let row = row(index, place)
     let count = Int(entries[index].count)
-    if subkeyCount > 0 || !schema.isRanked {
+    if subkeyCount > 0 || !isRanked {
       deleted.append((UInt32(index), (0..<subkeyCount).map { row[$0] }))
     }
     row.update(from: row + width, count: (count - place - 1) * width)
