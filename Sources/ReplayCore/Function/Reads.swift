@@ -53,9 +53,7 @@ public enum TimeUnit: Int64, Sendable {
 }
 
 /// The whole record's bytes as archived, envelope included.
-@frozen public struct RecordField: Hashable, Sendable {
-  init() {}
-}
+@frozen public struct RecordField: Hashable, Sendable {}
 
 /// What a function declares that it reads. Only these fields are extracted, and only events that meet every condition
 /// reach the function; all others are settled as *ignored*.
