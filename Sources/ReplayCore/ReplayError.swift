@@ -20,8 +20,18 @@ public struct ReplayError: Error, Sendable {
     case permission = 77
     /// The store was made by another version or shape of the function, or for another archive.
     case config = 78
+    /// What comes next has passed the stream's retention: there would be a hole.
+    case expired = 79
+    /// The stream's events are not those of the archive.
+    case otherStream = 80
+    /// The stream ends before the archive does.
+    case beyondEnd = 81
+    /// Nothing proves that the stream goes on where the archive ends.
+    case unproved = 82
     /// A benchmark was slower than asked.
     case threshold = 99
+    /// What was waited for did not happen in time.
+    case timeout = 124
   }
 
   public var code: Code
