@@ -125,6 +125,8 @@ public struct EpochCommit: Sendable {
     public var findings: [ChainFinding] = []
     /// Events settled in this epoch.
     public var events: UInt64
+    /// The phase from now on; nil: as it was.
+    public var phase: Phase?
 
     public init(
       name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment],

@@ -7,14 +7,14 @@ final class HexBlocks: SegmentDecoder {
   private let outer: SegmentBlocks
   private let envelope: RecordBlock
   private let inner: Extractor
-  private let parts: HexExtraction
+  private let parts: PayloadExtraction
   private let segment: Segment
   private let blockBytes: Int
 
   init(
     _ segment: Segment, in source: any SegmentSource, range: SegmentRange, _ decoder: ArchiveDecoder
   ) throws {
-    let parts = HexExtraction(decoder.extraction)
+    let parts = PayloadExtraction(decoder.extraction)
     self.parts = parts
     outer = try SegmentBlocks(
       segment, in: source, range: range,
@@ -32,7 +32,7 @@ final class HexBlocks: SegmentDecoder {
   func next(_ block: RecordBlock) throws -> Bool {
     block.segment = segment
     let more = try outer.next(envelope)
-    let storage = (block.owner as? HexStorage) ?? HexStorage(blockBytes: blockBytes)
+    let storage = (block.owner as? PayloadStorage) ?? PayloadStorage(blockBytes: blockBytes)
     block.owner = storage
     try unpack(into: storage.payloads)
     var call = replay_block()
@@ -82,7 +82,7 @@ final class HexBlocks: SegmentDecoder {
   }
 
   /// True for one JSON value and white space: else the payloads behind it would go to other records.
-  private static func isOneValue(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+  static func isOneValue(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Bool {
     var splitter = replay_splitter()
     replay_split(&splitter, bytes, count, true)
     let isSpace = { (place: Int) in [9, 10, 13, 32].contains(bytes[place]) }
@@ -95,7 +95,7 @@ final class HexBlocks: SegmentDecoder {
   }
 
   /// Puts the envelope's fields, marks and masks together with the payload's, for the records that a function wants.
-  private func merge(into block: RecordBlock, _ storage: HexStorage) {
+  private func merge(into block: RecordBlock, _ storage: PayloadStorage) {
     var kept = 0
     storage.prepare(records: block.count, fields: parts.columns.count)
     for record in 0..<block.count {
@@ -138,75 +138,5 @@ final class HexBlocks: SegmentDecoder {
       details: ["record \(ordinal + 1): expected the hexadecimal digits of one JSON object"],
       next: "mend or replace this file, then run the same command"
     ).at(segment, ordinal: ordinal)
-  }
-}
-
-/// Which fields are in the envelope and which in the payload.
-struct HexExtraction {
-  enum Place {
-    case payload(Int)
-    case envelope(Int)
-  }
-
-  let outer: Extraction
-  let inner: Extraction
-  let columns: [Place]
-
-  init(_ extraction: Extraction) {
-    let payload = extraction.anatomy.payload ?? JSONPath(members: [])
-    var envelopeFields = [payload]
-    var payloadFields: [JSONPath] = []
-    columns = extraction.fields.map { path in
-      if path.members.starts(with: payload.members) {
-        payloadFields.append(JSONPath(members: Array(path.members.dropFirst(payload.members.count))))
-        return .payload(payloadFields.count - 1)
-      }
-      envelopeFields.append(path)
-      return .envelope(envelopeFields.count - 1)
-    }
-    let places = columns
-    let all = extraction.functions.map { _ in Extraction.Function(conditions: [], columns: []) }
-    outer = Extraction(fields: envelopeFields, functions: all, anatomy: extraction.anatomy)
-    var plain = extraction.anatomy
-    plain.position = nil
-    let conditions = extraction.functions.map { function in
-      Extraction.Function(
-        conditions: function.conditions.compactMap { condition in
-          guard case .payload(let index) = places[condition.field] else { return nil }
-          return Extraction.Condition(field: index, values: condition.values)
-        }, columns: [])
-    }
-    inner = Extraction(fields: payloadFields, functions: conditions, anatomy: plain)
-  }
-}
-
-/// The memory of one merged block.
-final class HexStorage {
-  let payloads: BlockStorage
-  private(set) var fields = UnsafeMutablePointer<Slice>.allocate(capacity: 1)
-  private(set) var records = UnsafeMutablePointer<Slice>.allocate(capacity: 1)
-  private(set) var marks = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-  private(set) var masks = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
-  private(set) var ordinals = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
-
-  init(blockBytes: Int) { payloads = BlockStorage(blockBytes: blockBytes) }
-
-  deinit { release() }
-
-  func prepare(records count: Int, fields width: Int) {
-    release()
-    fields = .allocate(capacity: max(1, count * width))
-    records = .allocate(capacity: max(1, count))
-    marks = .allocate(capacity: max(1, count))
-    masks = .allocate(capacity: max(1, count))
-    ordinals = .allocate(capacity: max(1, count))
-  }
-
-  private func release() {
-    fields.deallocate()
-    records.deallocate()
-    marks.deallocate()
-    masks.deallocate()
-    ordinals.deallocate()
   }
 }

@@ -14,6 +14,8 @@ final class Committer {
     /// What flags let through.
     let findings: [ChainFinding]
     let ledger: Ledger
+    /// Of all functions from now on; nil: as it was.
+    var phase: Phase?
   }
 
   /// The partitions that moved for one function, and where they stand in the middle of a segment.
@@ -176,6 +178,7 @@ final class Committer {
         events: cut.ledger.total(of: index).read)
       function.findings = cut.findings
       function.gapEnds = cut.moves[index].gapEnds
+      function.phase = cut.phase
       functions.append(function)
     }
     switch try store.commit(EpochCommit(functions: functions)) {

@@ -123,9 +123,10 @@ final class Lane {
     _ error: any Error, of projection: any Projection, in block: RecordBlock, at record: Int
   ) -> ReplayError {
     let (segment, ordinal) = (block.segment(of: record), block.ordinal(of: record))
+    let isLive = segment.partition.side == .live
     var details = [
-      "segment \(segment.name), record \(ordinal + 1), position \(block.position(at: record)) "
-        + "of partition \(segment.partition)"
+      (isLive ? "stream \(segment.name), " : "segment \(segment.name), record \(ordinal + 1), ")
+        + "position \(block.position(at: record)) of partition \(segment.partition)"
     ]
     let event = block.gathered == nil ? ["event: \(Lane.excerpt(block, record))"] : []
     if let error = error as? KeyedRows.KeyInTwoPartitions {

@@ -130,9 +130,11 @@ struct CheckpointRows {
     }
     try connection.run(
       """
-      UPDATE _replay_functions SET events = events + ?, epochs = epochs + 1, updated_at = ?
+      UPDATE _replay_functions
+      SET events = events + ?, epochs = epochs + 1, updated_at = ?, phase = coalesce(nullif(?, ''), phase)
       WHERE \(CheckpointKey.condition)
-      """, [.integer(Int64(bitPattern: change.events)), .text(time)] + key.values)
+      """,
+      [.integer(Int64(bitPattern: change.events)), .text(time), .text(change.phase?.rawValue ?? "")] + key.values)
   }
 
   private func place(_ partition: Partition) -> [Value] {

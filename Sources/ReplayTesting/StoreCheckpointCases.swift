@@ -8,6 +8,7 @@ extension StoreConformance {
     Case(description: "partitions with binary names and wide positions") { subject, _ in try partitions(subject) },
     Case(description: "a half-read segment is known until its partition moves on") { subject, _ in try halfRead(subject)
     },
+    Case(description: "a function that is live stays live") { subject, _ in try phases(subject) },
     Case(description: "a commit of two functions is one commit") { subject, _ in try twoFunctions(subject) },
     Case(description: "a closed store writes nothing") { subject, _ in try closed(subject) },
   ]
@@ -85,6 +86,19 @@ extension StoreConformance {
     frontier[moved] = Position(4)
     try store.close()
     try expect(subject.checkpoint(ledger.function).frontier, is: frontier, "positions of many partitions")
+  }
+
+  static func phases(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let partition = Partition(log: "orders", side: .live, id: "0")
+    for (phase, known) in [(nil, Phase.archive), (.live, .live), (nil, .live)] as [(Phase?, Phase)] {
+      let store = try subject.run([ledger.function]).store
+      var change = epoch(ledger.function, [], at: [partition: Position(7)])
+      change.functions[0].phase = phase
+      _ = try store.commit(change)
+      try store.close()
+      try expect(subject.checkpoint(ledger.function).phase, is: known, "phase once committed")
+    }
   }
 
   static func halfRead(_ subject: StoreUnderTest) throws {

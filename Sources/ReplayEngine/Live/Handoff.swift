@@ -1,0 +1,117 @@
+import ReplayCore
+
+/// How the position at which live begins is known, for one partition.
+public enum HandoffClass: String, Sendable, Hashable {
+  /// The archive knows the number of its last event: live begins behind it.
+  case exact
+  /// The archive knows where its last segment begins and how many events it has: live is read from there, its events
+  /// are matched in order, and live begins behind the last one.
+  case lowerBound = "lower bound"
+}
+
+/// An archived event, as far as it is compared: what it says, not how it was stored.
+public struct ArchivedEvent: Sendable, Hashable {
+  /// As the archive counts it; of a lower bound, not the stream's.
+  public let position: Position
+  public let print: PayloadPrint
+
+  public init(position: Position, print: PayloadPrint) {
+    self.position = position
+    self.print = print
+  }
+}
+
+/// Two events are one where any print that both have is equal.
+public struct PayloadPrint: Sendable, Hashable {
+  /// Of the payload's bytes.
+  public let bytes: UInt64
+  /// Of the payload without white space between its tokens.
+  public let tokens: UInt64
+
+  public init(bytes: UInt64, tokens: UInt64) {
+    self.bytes = bytes
+    self.tokens = tokens
+  }
+
+  public func isSame(as other: PayloadPrint) -> Bool { bytes == other.bytes || tokens == other.tokens }
+}
+
+/// The handoff of one partition: `drained → comparing → proved`. The last archived events are read back from the stream;
+/// when all that the stream still has of them are the same, the position behind the last is where live begins.
+///
+/// An event in, an action out; time, reading and storing are the caller's.
+public struct Handoff: Sendable {
+  public enum Action: Sendable, Equatable {
+    /// Give it what comes next.
+    case goOn
+    /// Live begins at `start`.
+    case proved(start: Position, compared: Int)
+    case refused(Refusal)
+  }
+
+  public enum Refusal: Sendable, Equatable {
+    /// The stream's event at `position` is not the archived one, which the archive counts at `archived`.
+    case differs(position: Position, archived: Position)
+    /// The stream has no event where the archive has the one at `archived`; the next one it has is at `found`.
+    case missing(archived: Position, found: Position)
+    /// The stream ends at `end`, before the archive does.
+    case ends(at: Position, archived: Position)
+    /// There was nothing to compare.
+    case nothingCompared
+  }
+
+  public let kind: HandoffClass
+  /// The next position after the archive's last event, as the archive counts.
+  public let archiveEnd: Position
+  /// Ascending; those that the stream may still have.
+  private let tail: [ArchivedEvent]
+  private var place = 0
+  public private(set) var compared = 0
+  /// Live may begin though nothing was compared.
+  private let mayBeUnproved: Bool
+
+  /// `tail`: of an exact end, the last events; of a lower bound, all events of the last segment. Empty where the archive
+  /// has none of the partition, or the stream has none of them any more.
+  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [ArchivedEvent], mayBeUnproved: Bool) {
+    self.kind = kind
+    self.archiveEnd = archiveEnd
+    self.tail = tail
+    self.mayBeUnproved = mayBeUnproved
+  }
+
+  /// Where the stream is to be read from; nil where nothing is to be read.
+  public var readFrom: Position? { tail.first?.position }
+
+  /// What to do before anything is read.
+  public func begin() -> Action {
+    guard tail.isEmpty else { return .goOn }
+    return archiveEnd == .zero || mayBeUnproved ? .proved(start: archiveEnd, compared: 0) : .refused(.nothingCompared)
+  }
+
+  /// The stream's next event from `readFrom` on.
+  public mutating func take(_ position: Position, _ print: PayloadPrint) -> Action {
+    guard place < tail.count else { return .proved(start: end(behind: nil), compared: compared) }
+    let archived = tail[place]
+    if kind == .exact, position != archived.position {
+      return .refused(
+        position > archived.position
+          ? .missing(archived: archived.position, found: position)
+          : .differs(position: position, archived: archived.position))
+    }
+    guard print.isSame(as: archived.print) else {
+      return .refused(.differs(position: position, archived: archived.position))
+    }
+    place += 1
+    compared += 1
+    return place == tail.count ? .proved(start: end(behind: position), compared: compared) : .goOn
+  }
+
+  /// The stream has nothing more before `next`, its end for now.
+  public func caughtUp(_ next: Position) -> Action {
+    place < tail.count ? .refused(.ends(at: next, archived: tail[place].position)) : .goOn
+  }
+
+  private func end(behind last: Position?) -> Position {
+    kind == .exact ? archiveEnd : last?.successor ?? archiveEnd
+  }
+}
