@@ -52,7 +52,7 @@ void begin(replay_extractor &x, replay_block &b) {
 bool pass_lines(replay_extractor &x, replay_block &b) {
   begin(x, b);
   if (b.length == 0) return true;
-  bool has_tokens = x.looks_into_most;
+  bool has_tokens = x.walks_many;
   x.scan.resize(b.length);
   if (x.line_index.size() < b.length + 80) x.line_index.resize(b.length + 80);
   for (Literal &literal : x.scan.literals) {
@@ -62,7 +62,7 @@ bool pass_lines(replay_extractor &x, replay_block &b) {
   if (!x.scan.kernel->block(x.scan, b.bytes, b.length, has_tokens)) return false;
   Lines lines(x, b, has_tokens);
   bool good = lines.run();
-  x.looks_into_most = lines.looked_into * 5 > b.scanned;
+  x.walks_many = lines.walked * 5 > b.scanned;
   b.scratch_end = size_t(lines.walk.scratch - b.bytes);
   return good;
 }

@@ -101,7 +101,7 @@ struct replay_extractor {
   replay::Scan scan;
   replay::Sieve sieve;
   bool is_careful = false;            // never the fast way: for tests
-  bool looks_into_most = true;        // of the last block's records
+  bool walks_many = false;            // of the last block's records, by their tokens
   std::vector<uint32_t> line_index;   // tokens of one line
 
   std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;

@@ -1,7 +1,7 @@
 // The fast way through a block of lines: what must hold of every line the scan has proved, and only lines that a function
 // may want are walked.
 #pragma once
-#include "walk.hpp"
+#include "shape.hpp"
 
 namespace replay {
 
@@ -10,8 +10,9 @@ struct Lines {
   replay_extractor &x;
   replay_block &b;
   Walk walk;
+  Shapes shapes;
   bool has_tokens;
-  size_t looked_into = 0;
+  size_t walked = 0;
 
   const uint32_t *mark;  // the next one
   const uint32_t *marks_end;
@@ -29,6 +30,7 @@ struct Lines {
   bool is_blank(size_t start, size_t stop);
   size_t object_end();
   bool line_end(size_t start, size_t &stop);
+  Walk::Result by_tokens(size_t start, size_t stop, uint32_t functions);
   bool look_into(size_t start, size_t stop, uint32_t functions);
   bool line(size_t &start);
   bool run();
@@ -121,13 +123,9 @@ inline bool Lines::line(size_t &start) {
   return true;
 }
 
-/// Walks the record and keeps it where a function wants it; false where a field that is asked for is not JSON.
-inline bool Lines::look_into(size_t start, size_t stop, uint32_t functions) {
-  looked_into++;
-  b.output->grow(b.count + 1, x.field_count);
-  walk.out = b.output->fields.data() + b.count * x.field_count;
-  walk.length = stop;
-  walk.has_backslash = has_backslash(start, stop);
+/// Finds where the record's tokens begin, and walks it.
+inline Walk::Result Lines::by_tokens(size_t start, size_t stop, uint32_t functions) {
+  walked++;
   if (has_tokens) {
     walk.s = x.scan.token(start);
     walk.end = x.scan.tokens_end;  // the line's brackets close, so that the walk does not leave it
@@ -137,7 +135,22 @@ inline bool Lines::look_into(size_t start, size_t stop, uint32_t functions) {
     std::fill_n(end, 3, uint32_t(stop));
     walk.end = end;
   }
-  if (walk.record(functions) == Walk::fault) return false;
+  const uint32_t *first = walk.s;
+  Walk::Result result = walk.record(functions);
+  if (result != Walk::fault && !walk.has_backslash) shapes.learn(walk, first);
+  return result;
+}
+
+/// Takes the fields of the record and keeps it where a function wants it; false where one that is asked for is not JSON.
+inline bool Lines::look_into(size_t start, size_t stop, uint32_t functions) {
+  b.output->grow(b.count + 1, x.field_count);
+  walk.out = b.output->fields.data() + b.count * x.field_count;
+  walk.length = stop;
+  walk.has_backslash = has_backslash(start, stop);
+  Walk::Result result;
+  if (walk.has_backslash || !shapes.predict(walk, start, functions, result))
+    result = by_tokens(start, stop, functions);
+  if (result == Walk::fault) return false;
   walk.keep(start, stop);
   return true;
 }

@@ -96,6 +96,7 @@ struct Walk {
     return first;
   }
 
+  size_t container_end(size_t start);
   bool skip_in_line();
   uint32_t may_want(size_t start);
   bool unescape(size_t start, size_t length, replay_slice *slice);
@@ -105,27 +106,35 @@ struct Walk {
   Result object(int node, int depth);
   Result container(const Member *member, int depth);
   Result value(const Member *member, int depth);
-  Result scalar(const Member &member, size_t start, int depth);
+  Result scalar(const Member &member, size_t start, size_t stop, int depth);
+  Result raw(const Member &member, size_t start, size_t stop, int depth);
   bool decide(size_t field);
   bool read_position(size_t start, size_t stop, bool quoted);
+  void begin(uint32_t functions);
+  void close();
   Result record(uint32_t functions);
   bool separated(size_t stop);
   bool keep(size_t start, size_t stop);
   bool run(bool check_newlines);
 };
 
-/// In a line whose brackets were looked at: moves behind the bracket that closes the one just before `s`.
-inline bool Walk::skip_in_line() {
-  size_t start = s[-1], depth = 1;
+/// In a line whose brackets were looked at: just behind the bracket that closes the one at `start`.
+inline size_t Walk::container_end(size_t start) {
+  size_t depth = 1;
   while (*mark <= start) mark++;
   for (;; mark++) {
     uint8_t c = buf[*mark];
     depth = depth + is_open(c) - is_close(c);
-    if (depth == 0) break;
+    if (depth == 0) return *mark + 1;
   }
+}
+
+/// There: moves behind the bracket that closes the one just before `s`.
+inline bool Walk::skip_in_line() {
+  size_t stop = container_end(s[-1]);
   do {
     if (s >= end) return false;
-  } while (*s++ != *mark);
+  } while (*s++ + 1 != stop);
   return true;
 }
 
@@ -225,6 +234,13 @@ inline Walk::Result Walk::finish(int depth) {
   return by_lines || skip(size_t(depth), false) ? done : fail(REPLAY_UNFINISHED, b.length);
 }
 
+/// Takes the container from `start` to `stop` as it stands.
+inline Walk::Result Walk::raw(const Member &member, size_t start, size_t stop, int depth) {
+  out[member.field] = {uint32_t(start), tail(stop - start, buf[start] == '{' ? Kind::object : Kind::array)};
+  left--;
+  return decide(size_t(member.field)) || needs_position ? next : finish(depth);
+}
+
 inline Walk::Result Walk::container(const Member *member, int depth) {
   size_t start = *s;
   bool is_object = buf[start] == '{';
@@ -236,18 +252,14 @@ inline Walk::Result Walk::container(const Member *member, int depth) {
   } else if (by_lines ? !skip_in_line() : !skip(1, !is_object)) {
     return fail(REPLAY_UNFINISHED, start);
   }
-  if (!wanted) return next;
-  out[member->field] = {uint32_t(start), tail(s[-1] + 1 - start, is_object ? Kind::object : Kind::array)};
-  left--;
-  return decide(size_t(member->field)) || needs_position ? next : finish(depth);
+  return wanted ? raw(*member, start, s[-1] + 1, depth) : next;
 }
 
-inline Walk::Result Walk::scalar(const Member &member, size_t start, int depth) {
-  size_t stop = scalar_end();
+/// The value from `start` to `stop`, which is no container. Does not move.
+inline Walk::Result Walk::scalar(const Member &member, size_t start, size_t stop, int depth) {
   uint8_t c = buf[start];
   bool quoted = c == '"';
   if (quoted && (stop - start < 2 || buf[stop - 1] != '"')) return fail(REPLAY_NOT_JSON, start);
-  s++;
   if (member.node >= 0) is_first(member);
   if (member.is_position && needs_position) {
     if (!read_position(start, stop, quoted)) return fail(REPLAY_BAD_NUMBER, start);
@@ -290,9 +302,9 @@ inline Walk::Result Walk::value(const Member *member, int depth) {
     case ':': return fail(REPLAY_NOT_JSON, start);
     default: break;
   }
-  if (member) return scalar(*member, start, depth);
+  size_t stop = member ? scalar_end() : 0;
   s++;
-  return next;
+  return member ? scalar(*member, start, stop, depth) : next;
 }
 
 /// The members of the object whose `{` is just behind `s` and is the `depth`th open bracket.
@@ -316,9 +328,8 @@ inline Walk::Result Walk::object(int node, int depth) {
   }
 }
 
-/// The record at `s`, to just behind it.
-inline Walk::Result Walk::record(uint32_t functions) {
-  size_t start = *s;
+/// Nothing of the record is known yet but who may want it.
+inline void Walk::begin(uint32_t functions) {
   memset(out, 0, x.field_count * sizeof(replay_slice));
   left = x.field_count + x.has_position;
   needs_position = x.has_position;
@@ -328,6 +339,19 @@ inline Walk::Result Walk::record(uint32_t functions) {
   if (!x.has_position)
     for (uint32_t function = 0; function < x.below.size(); function++)
       if (ordinal < b.from[function]) alive &= ~(1u << function);
+}
+
+/// All of the record was looked at: no function wants it whose condition is on a field that is not there.
+inline void Walk::close() {
+  if (left > 0 && alive)
+    for (size_t field = 0; field < x.field_count; field++)
+      if (out[field].tail == 0) alive &= ~x.conditioned[field];
+}
+
+/// The record at `s`, to just behind it.
+inline Walk::Result Walk::record(uint32_t functions) {
+  size_t start = *s;
+  begin(functions);
   if (buf[start] != '{') {
     bool tombstone = scalar_end() - start == 4 && memcmp(buf + start, "null", 4) == 0;
     if (!tombstone || needs_position) return fail(REPLAY_NOT_OBJECT, start);
@@ -340,9 +364,7 @@ inline Walk::Result Walk::record(uint32_t functions) {
   Result result = object(0, 1);
   if (result == fault) return fault;
   if (needs_position) return fail(REPLAY_BAD_NUMBER, start);
-  if (left > 0 && alive)
-    for (size_t field = 0; field < x.field_count; field++)
-      if (out[field].tail == 0) alive &= ~x.conditioned[field];
+  close();
   return next;
 }
 

@@ -58,6 +58,29 @@ struct ValueTests {
     #expect(withText(text) { ValueParsing.timestamp($0) } == nil)
   }
 
+  /// The common form is read by a way of its own. Written with a zone, or another digit, the same text is not.
+  @Test(arguments: [UInt64](1...4)) func commonTimesAreTheGeneralOnes(seed: UInt64) {
+    print("times, seed: \(seed)")
+    var random = SplitMix64(seed: seed)
+    let texts = [
+      "2024-02-29T23:59:59.999Z", "0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z",
+    ]
+    for round in 0..<20_000 {
+      var bytes = Array(random.one(of: texts).utf8)
+      for _ in 0..<random.number(0...6) {
+        let place = random.number(0...bytes.count - 2)
+        if bytes[place] &- 48 < 10 { bytes[place] = UInt8(random.number(48...57)) }
+      }
+      if random.once(in: 3) {
+        bytes[random.number(0...bytes.count - 2)] = UInt8(random.number(round % 2 == 0 ? 0...255 : 0x20...0x3b))
+      }
+      let general = bytes.dropLast() + Array("+00:00".utf8)
+      let found = bytes.withUnsafeBytes { ValueParsing.timestamp(Text($0)) }
+      let expected = Array(general).withUnsafeBytes { ValueParsing.timestamp(Text($0)) }
+      #expect(found == expected, "seed \(seed): \(String(decoding: bytes, as: UTF8.self))")
+    }
+  }
+
   @Test func positionsOrderAndKeepTheirStoredForm() {
     let wide = WideNumber(high: 1, middle: .max, low: .max)
     let rising = [

@@ -62,6 +62,7 @@ public enum ValueParsing {
   /// An RFC 3339 date and time (`2026-01-31T08:12:33.123Z`, `…+02:00`), to the microsecond; nil where there are more
   /// digits than that which are not zero, or no such moment.
   @inlinable public static func timestamp(_ text: Text) -> Timestamp? {
+    if let common = commonTimestamp(text) { return common }
     guard text.count >= 20, let day = day(text) else { return nil }
     let separator = text[10]
     guard separator == UInt8(ascii: "T") || separator == UInt8(ascii: "t") || separator == UInt8(ascii: " "),

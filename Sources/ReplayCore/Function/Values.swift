@@ -90,7 +90,7 @@ extension Day: CustomStringConvertible {
   }
 
   /// The day of a civil date, by Howard Hinnant's `days_from_civil`; the month is 1…12.
-  @inlinable public init(year: Int64, month: Int64, day: Int64) {
+  @inlinable @inline(__always) public init(year: Int64, month: Int64, day: Int64) {
     let shiftedYear = month <= 2 ? year - 1 : year
     let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
     let yearOfEra = shiftedYear - era * 400
