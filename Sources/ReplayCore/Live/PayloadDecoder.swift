@@ -1,11 +1,13 @@
 /// Live payloads to records and columns, by the same extraction as the archive's. Used by one thread.
 public protocol PayloadDecoder: AnyObject {
-  /// Fills `block` with messages from place `first` on, as many as a block holds and at least one; answers how many.
+  /// Fills `block` with messages of `places`, from the first on, as many as a block holds and at least one; answers how
+  /// many.
   /// `settled`: for each function, the first position that it has not settled.
   ///
   /// Throws `ReplayError` with the position of a payload that is not one JSON object, or null; the ordinal of its `place`
-  /// counts from `first`, as do the block's.
-  func decode(_ messages: LiveMessages, from first: Int, settled: [Position], into block: RecordBlock) throws -> Int
+  /// counts from the first, as do the block's.
+  func decode(_ messages: LiveMessages, _ places: Range<Int>, settled: [Position], into block: RecordBlock) throws
+    -> Int
 }
 
 extension Segment {

@@ -54,12 +54,13 @@ public final class LiveDecoder: PayloadDecoder {
   }
 
   public func decode(
-    _ messages: LiveMessages, from first: Int, settled: [Position], into block: RecordBlock
+    _ messages: LiveMessages, _ places: Range<Int>, settled: [Position], into block: RecordBlock
   ) throws -> Int {
+    let first = places.lowerBound
     let storage = (block.owner as? PayloadStorage) ?? PayloadStorage(blockBytes: limits.blockBytes)
     block.owner = storage
     block.segment = Segment(live: messages.partition, of: stream)
-    let (count, framing) = try fill(storage.payloads, messages, first)
+    let (count, framing) = try fill(storage.payloads, messages, places)
     var call = replay_block()
     let range = SegmentRange(from: Array(repeating: 0, count: inner.functionCount))
     let good = inner.extract(
@@ -74,12 +75,13 @@ public final class LiveDecoder: PayloadDecoder {
   }
 
   /// Writes payloads one behind the other, a line each where none of them has several.
-  private func fill(_ storage: BlockStorage, _ messages: LiveMessages, _ first: Int) throws -> (Int, Framing) {
+  private func fill(_ storage: BlockStorage, _ messages: LiveMessages, _ places: Range<Int>) throws -> (Int, Framing) {
+    let first = places.lowerBound
     storage.fill = 0
     var framing = Framing.lines
     var place = first
     try messages.bytes.withUnsafeBufferPointer { bytes in
-      while place < messages.count {
+      while place < places.upperBound {
         let payload = messages.messages[place].payload
         let size = payload?.count ?? 4
         if place > first, storage.fill + size >= limits.blockBytes { break }
@@ -89,7 +91,9 @@ public final class LiveDecoder: PayloadDecoder {
         storage.reserve(storage.fill + size + 1)
         let to = storage.bytes + storage.fill
         if let payload, let base = bytes.baseAddress {
-          guard LiveDecoder.beginsValue(bytes, payload) else { throw malformed(messages, first, place, "one JSON object") }
+          guard LiveDecoder.beginsValue(bytes, payload) else {
+            throw malformed(messages, first, place, "one JSON object")
+          }
           to.update(from: base + payload.lowerBound, count: size)
           if memchr(to, 10, size) != nil { framing = .concatenated }
         } else {
@@ -195,7 +199,8 @@ public final class LiveDecoder: PayloadDecoder {
     return Slice(offset: UInt32(offset), tail: UInt32(bytes.count) | kind.rawValue << 28)
   }
 
-  private func holds(_ condition: Extraction.Condition, _ fields: UnsafePointer<Slice>, _ storage: BlockStorage) -> Bool {
+  private func holds(_ condition: Extraction.Condition, _ fields: UnsafePointer<Slice>, _ storage: BlockStorage) -> Bool
+  {
     let slice = fields[condition.field]
     let text = Text(start: UnsafeRawPointer(storage.bytes) + Int(slice.offset), count: slice.count)
     return slice.kind == .string && condition.values.contains { text.bytes.elementsEqual($0.utf8) }

@@ -67,16 +67,24 @@ public struct Handoff: Sendable {
   private let tail: [ArchivedEvent]
   private var place = 0
   public private(set) var compared = 0
-  /// Live may begin though nothing was compared.
-  private let mayBeUnproved: Bool
+  private let rule: Rule
+
+  public struct Rule: Sendable {
+    /// Live may begin though nothing was compared.
+    public var mayBeUnproved = false
+    /// The stream may have dropped single events that the archive still has (compaction).
+    public var isSparse = false
+
+    public init() {}
+  }
 
   /// `tail`: of an exact end, the last events; of a lower bound, all events of the last segment. Empty where the archive
   /// has none of the partition, or the stream has none of them any more.
-  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [ArchivedEvent], mayBeUnproved: Bool) {
+  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [ArchivedEvent], rule: Rule = Rule()) {
     self.kind = kind
     self.archiveEnd = archiveEnd
     self.tail = tail
-    self.mayBeUnproved = mayBeUnproved
+    self.rule = rule
   }
 
   /// Where the stream is to be read from; nil where nothing is to be read.
@@ -85,18 +93,22 @@ public struct Handoff: Sendable {
   /// What to do before anything is read.
   public func begin() -> Action {
     guard tail.isEmpty else { return .goOn }
-    return archiveEnd == .zero || mayBeUnproved ? .proved(start: archiveEnd, compared: 0) : .refused(.nothingCompared)
+    return archiveEnd == .zero || rule.mayBeUnproved
+      ? .proved(start: archiveEnd, compared: 0) : .refused(.nothingCompared)
   }
 
   /// The stream's next event from `readFrom` on.
   public mutating func take(_ position: Position, _ print: PayloadPrint) -> Action {
-    guard place < tail.count else { return .proved(start: end(behind: nil), compared: compared) }
+    if kind == .exact, rule.isSparse {
+      while place < tail.count, tail[place].position < position { place += 1 }
+    }
+    guard place < tail.count else { return ended() }
     let archived = tail[place]
-    if kind == .exact, position != archived.position {
-      return .refused(
-        position > archived.position
-          ? .missing(archived: archived.position, found: position)
-          : .differs(position: position, archived: archived.position))
+    if kind == .exact, position > archived.position {
+      return .refused(.missing(archived: archived.position, found: position))
+    }
+    if kind == .exact, position < archived.position {
+      return .refused(.differs(position: position, archived: archived.position))
     }
     guard print.isSame(as: archived.print) else {
       return .refused(.differs(position: position, archived: archived.position))
@@ -108,10 +120,17 @@ public struct Handoff: Sendable {
 
   /// The stream has nothing more before `next`, its end for now.
   public func caughtUp(_ next: Position) -> Action {
-    place < tail.count ? .refused(.ends(at: next, archived: tail[place].position)) : .goOn
+    guard place < tail.count else { return ended() }
+    // The last events may be those that compaction dropped.
+    if kind == .exact, rule.isSparse, next >= archiveEnd { return ended() }
+    return .refused(.ends(at: next, archived: tail[place].position))
   }
 
-  private func end(behind last: Position?) -> Position {
-    kind == .exact ? archiveEnd : last?.successor ?? archiveEnd
+  /// All of the tail that the stream has was compared.
+  private func ended() -> Action {
+    compared > 0 || rule.mayBeUnproved
+      ? .proved(start: archiveEnd, compared: compared) : .refused(.nothingCompared)
   }
+
+  private func end(behind last: Position) -> Position { kind == .exact ? archiveEnd : last.successor }
 }

@@ -1,0 +1,202 @@
+import ReplayCore
+
+/// One stretch of a live run: from the committed positions until it is told to stop, has caught up, meets an event that
+/// cannot be applied, or the stream's partitions change.
+final class LiveAttempt {
+  enum End {
+    case caughtUp
+    case stopped
+    /// The stream has another set of partitions: begin anew from what is committed.
+    case changed
+  }
+
+  private let setup: LiveSetup
+  private(set) var frontiers: [[Partition: Position]]
+  private(set) var state: LiveState
+  /// The event to stop before.
+  private let bound: LiveRun.Fault?
+  private let partitions: [Partition]
+  private let places: [Partition: Int]
+  private let lane: Lane
+  private let committer: Committer
+  private let block: RecordBlock
+  private var commits: LiveCommits
+  private var ledger: Ledger
+  /// Places of partitions that moved since the last commit.
+  private var moved: Set<Int> = []
+  private var endsAsked: Int64
+
+  init(
+    _ setup: LiveSetup, frontiers: [[Partition: Position]], state: LiveState, before bound: LiveRun.Fault?
+  ) throws {
+    self.setup = setup
+    self.bound = bound
+    let found = try setup.source.partitions().sorted { $0.partition < $1.partition }
+    partitions = found.map(\.partition)
+    places = Dictionary(uniqueKeysWithValues: partitions.enumerated().map { ($1, $0) })
+    let partitions = partitions
+    // A partition that is new begins at its first event.
+    let frontiers = frontiers.map { own in
+      own.merging(partitions.map { ($0, Position.zero) }) { known, _ in known }
+    }
+    self.frontiers = frontiers
+    self.state = state
+    let now = setup.options.now()
+    self.state.parts = found.map { part in
+      let next = frontiers.compactMap { $0[part.partition] }.min() ?? .zero
+      let known = state.parts.first { $0.partition == part.partition }
+      return LiveState.Part(
+        partition: part.partition, committed: next, next: next, end: max(part.end, next), caughtUpAt: known?.caughtUpAt)
+    }
+    lane = Lane(
+      setup.projections, setup.extraction, store: setup.store, partitions: partitions,
+      isFresh: setup.projections.map { _ in false }, holdAbove: .max)
+    ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
+    committer = try Committer(
+      setup.store, books: ledger, frontiers: frontiers, keyOwners: nil, now: setup.options.now, observe: { _ in })
+    block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
+    commits = LiveCommits(
+      intervalMilliseconds: setup.options.commitMilliseconds, maxChangedBytes: setup.options.commitBytes, now: now)
+    endsAsked = now
+    try setup.source.seek(Dictionary(uniqueKeysWithValues: self.state.parts.map { ($0.partition, $0.next) }))
+  }
+
+  func close() { committer.close() }
+
+  func run() throws -> End {
+    setup.observe(state)
+    while true {
+      let patience = commits.patience(
+        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds)
+      let event = try polled(patience)
+      var hasChanged = false
+      switch event {
+      case .messages(let messages): try take(messages)
+      case .caughtUp(let partition, let next): caughtUp(partition, next)
+      case .opened: hasChanged = true
+      case .closed(let partition): if let place = places[partition] { state.parts[place].isClosed = true }
+      case nil: break
+      }
+      let rests = if case .messages? = event { false } else { true }
+      let isBounded = bound.map { reached($0) } ?? false
+      let mustEnd = setup.stop.isStopped || hasChanged || isBounded
+      if mustEnd || isDue(rests) { try commit() }
+      if setup.stop.isStopped || isBounded { return .stopped }
+      if hasChanged { return .changed }
+      if setup.options.untilCaughtUp, moved.isEmpty, state.isCaughtUp { return .caughtUp }
+    }
+  }
+
+  /// The source's trouble comes after what was applied is committed.
+  private func polled(_ patience: Int) throws -> LiveEvent? {
+    do { return try setup.source.poll(milliseconds: patience) } catch {
+      try commit()
+      throw error
+    }
+  }
+
+  private func isDue(_ rests: Bool) -> Bool {
+    commits.isDue(
+      now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes)
+  }
+
+  private func reached(_ fault: LiveRun.Fault) -> Bool {
+    places[fault.partition].map { state.parts[$0].next >= fault.position } ?? true
+  }
+
+  private func caughtUp(_ partition: Partition, _ next: Position) {
+    guard let place = places[partition] else { return }
+    // The position moves past what nobody fills, and is kept: the next run begins behind it.
+    if next > state.parts[place].next { move(place, to: next) }
+    state.parts[place].end = max(next, state.parts[place].next)
+    state.parts[place].caughtUpAt = setup.options.now()
+    if moved.isEmpty { setup.observe(state) }
+  }
+
+  private func move(_ place: Int, to next: Position) {
+    state.parts[place].next = next
+    state.parts[place].end = max(state.parts[place].end, next)
+    moved.insert(place)
+  }
+
+  private func take(_ messages: LiveMessages) throws {
+    guard let place = places[messages.partition] else {
+      throw ReplayError(.unexpected, "the stream delivered a partition that was not asked for: \(messages.partition)")
+    }
+    try verifyOrder(messages, place)
+    var range = 0..<messages.count
+    if let bound, bound.partition == messages.partition {
+      range = 0..<(messages.messages.firstIndex { $0.position >= bound.position } ?? messages.count)
+    }
+    let isWhole = range.count == messages.count
+    while !range.isEmpty {
+      let count = try apply(messages, range, place)
+      range = range.dropFirst(count)
+    }
+    move(place, to: isWhole ? messages.next : bound?.position ?? messages.next)
+  }
+
+  /// A stream that goes back, or repeats itself, would be applied twice.
+  private func verifyOrder(_ messages: LiveMessages, _ place: Int) throws {
+    var next = state.parts[place].next
+    for message in messages.messages {
+      guard message.position >= next else {
+        try commit()
+        throw ReplayError(
+          .unexpected, "the stream goes back: \(setup.source.name)",
+          details: [
+            "partition \(messages.partition): expected position \(next) or a later one", "found: \(message.position)",
+          ], effect: "everything before it is committed", next: "please report this")
+      }
+      next = message.position.successor
+    }
+  }
+
+  private func apply(_ messages: LiveMessages, _ range: Range<Int>, _ place: Int) throws -> Int {
+    let settled = frontiers.map { $0[messages.partition] ?? .zero }
+    do {
+      let count = try setup.decoder.decode(messages, range, settled: settled, into: block)
+      block.partitionIndex = UInt32(place)
+      let facts = BlockFacts(
+        block, own: settled.map { _ in 1 }, functions: setup.projections.count, acceptsGaps: true)
+      try lane.apply(block)
+      ledger.enter(facts, partition: place)
+      return count
+    } catch let error as ReplayError {
+      guard let ordinal = error.place?.ordinal, range.lowerBound + Int(ordinal) < messages.count else { throw error }
+      let position = messages.messages[range.lowerBound + Int(ordinal)].position
+      throw LiveRun.Fault(error: error, partition: messages.partition, position: position)
+    }
+  }
+
+  private func commit() throws {
+    guard !moved.isEmpty else { return }
+    let moves = frontiers.map { own in
+      var moves = Committer.Moves()
+      for part in moved.map({ state.parts[$0] }) where part.next > own[part.partition] ?? .zero {
+        moves.frontier[part.partition] = part.next
+      }
+      return moves
+    }
+    let taken = ledger.take(Array(partitions.indices))
+    try committer.commit(
+      Committer.Cut(
+        lanes: [try lane.cut()], places: [0], names: setup.projections.map(\.name), moves: moves,
+        settled: setup.projections.map { _ in [] }, findings: [], ledger: taken))
+    try committer.settle()
+    for (index, moves) in moves.enumerated() {
+      frontiers[index].merge(moves.frontier) { $1 }
+      state.books[index] += taken.total(of: index)
+    }
+    for place in moved { state.parts[place].committed = state.parts[place].next }
+    moved = []
+    let durable = committer.durable
+    (state.commits, state.rows) = (state.commits + 1, state.rows + durable.rows - rowsBefore)
+    rowsBefore = durable.rows
+    commits.committed(now: setup.options.now())
+    if lane.load.stateBytes > setup.options.maxStateBytes { lane.trim(to: setup.options.maxStateBytes) }
+    setup.observe(state)
+  }
+
+  private var rowsBefore: UInt64 = 0
+}

@@ -1,0 +1,59 @@
+import ReplayCore
+
+/// Follows a stream: the same functions, in small batches, from where each stands, until it is told to stop.
+///
+/// One thread reads, applies and commits. What a commit holds is whole: changes, positions and the owner's number are
+/// one transaction, so that a killed run goes on with the same command.
+public final class LiveRun {
+  private let setup: LiveSetup
+  /// For each function, the next position of each partition; only live ones.
+  private var frontiers: [[Partition: Position]]
+  private var state = LiveState()
+
+  /// `frontiers`: for each function, where it stands in the stream.
+  public init(_ setup: LiveSetup, frontiers: [[Partition: Position]]) {
+    self.setup = setup
+    self.frontiers = frontiers
+    state.books = setup.projections.map { _ in Books() }
+  }
+
+  /// An event that a function could not apply, or that is malformed: everything before it is to be committed, nothing
+  /// from it on.
+  struct Fault: Error {
+    let error: ReplayError
+    let partition: Partition
+    let position: Position
+  }
+
+  /// Throws `ReplayError`, whose effect says what is committed.
+  public func run() throws -> (outcome: LiveOutcome, state: LiveState) {
+    var fault: Fault?
+    while true {
+      let attempt = try LiveAttempt(setup, frontiers: frontiers, state: state, before: fault)
+      defer { attempt.close() }
+      do {
+        let end = try attempt.run()
+        (frontiers, state) = (attempt.frontiers, attempt.state)
+        if let fault { throw told(fault) }
+        switch end {
+        case .caughtUp: return (.caughtUp, state)
+        case .stopped: return (.stopped, state)
+        case .changed: continue
+        }
+      } catch let next as Fault {
+        (frontiers, state) = (attempt.frontiers, attempt.state)
+        if let fault, fault.partition == next.partition, next.position >= fault.position { throw told(next) }
+        fault = next
+      }
+    }
+  }
+
+  private func told(_ fault: Fault) -> ReplayError {
+    var error = fault.error
+    error.place = nil
+    if error.effect == nil {
+      error.effect = "everything before it in its partition is committed, nothing from it on"
+    }
+    return error
+  }
+}

@@ -1,0 +1,81 @@
+import ReplayCore
+
+/// How a live run goes about its work. Nothing here changes the result.
+public struct LiveOptions: Sendable {
+  /// Between two commits while the stream does not rest, in milliseconds, at most.
+  public var commitMilliseconds: Int64 = 1_000
+  public var commitBytes = 64 << 20
+  /// Rows of keyed tables kept in memory, in bytes.
+  public var maxStateBytes = 1 << 30
+  /// How long to wait for a stream that rests before looking whether to stop, in milliseconds.
+  public var idleMilliseconds = 50
+  /// Ends once everything that was there is applied and committed.
+  public var untilCaughtUp = false
+  public var now: @Sendable () -> Int64
+
+  /// `now`: a clock in milliseconds that never goes back.
+  public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+}
+
+/// Everything that a live run is made of.
+public struct LiveSetup {
+  public let projections: [any Projection]
+  public let extraction: Extraction
+  public let source: any LiveSource
+  public let decoder: any PayloadDecoder
+  public let store: any Store
+  public let options: LiveOptions
+  public let stop: StopRequest
+  /// From the run's own thread: after every commit, and when a partition has caught up.
+  public let observe: (LiveState) -> Void
+
+  public init(
+    projections: [any Projection], extraction: Extraction, source: any LiveSource, decoder: any PayloadDecoder,
+    store: any Store, options: LiveOptions, stop: StopRequest, observe: @escaping (LiveState) -> Void
+  ) {
+    self.projections = projections
+    self.extraction = extraction
+    self.source = source
+    self.decoder = decoder
+    self.store = store
+    self.options = options
+    self.stop = stop
+    self.observe = observe
+  }
+}
+
+/// How far a live run is.
+public struct LiveState: Sendable {
+  public struct Part: Sendable {
+    public let partition: Partition
+    /// What is committed ends here.
+    public var committed: Position
+    /// What is applied ends here.
+    public var next: Position
+    /// The stream's end, as far as it was seen.
+    public var end: Position
+    /// When it was last seen that everything there was had been applied; nil: not yet. Milliseconds of the run's clock.
+    public var caughtUpAt: Int64?
+    public var isClosed = false
+
+    /// Positions that are not applied yet, about: not all of them need be filled.
+    public var gap: UInt64 { end.number.distance(from: next.number).map { $0 } ?? 0 }
+    public var isCaughtUp: Bool { isClosed || (caughtUpAt != nil && committed >= end) }
+  }
+
+  public var parts: [Part] = []
+  /// One entry for each function: since the run began.
+  public var books: [Books] = []
+  public var commits: UInt64 = 0
+  public var rows: UInt64 = 0
+
+  public var isCaughtUp: Bool { parts.allSatisfy(\.isCaughtUp) }
+  public var gap: UInt64 { parts.reduce(0) { $0 + $1.gap } }
+}
+
+/// How a live run ended.
+public enum LiveOutcome: Sendable {
+  case caughtUp
+  /// Stopped by request; what was applied is committed.
+  case stopped
+}
