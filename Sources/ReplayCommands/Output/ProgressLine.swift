@@ -9,6 +9,10 @@ final class ProgressLine: Sendable {
     var lastEvents: UInt64 = 0
   }
 
+  /// What is left of the run that shows its progress, in milliseconds, about; nil where none does, or it is too early.
+  static var arrivalMilliseconds: Int64? { arrival.withLock { $0 } }
+  private static let arrival = Mutex<Int64?>(nil)
+
   private let state: Mutex<State>
   private let began: Int64
   private let totalBytes: UInt64
@@ -34,10 +38,12 @@ final class ProgressLine: Sendable {
       }
       return (progress.events - state.lastEvents) * 1000 / UInt64(max(1, passed))
     }
-    guard let rate, style != .none else { return }
+    guard let rate else { return }
     let share = min(1, Double(progress.bytes) / Double(totalBytes))
     let elapsed = now - began
     let left = share > 0.001 ? Int64(Double(elapsed) * (1 - share) / share) : nil
+    ProgressLine.arrival.withLock { $0 = left }
+    if style == .none { return }
     switch style {
     case .json:
       Console.shared.event(

@@ -15,13 +15,17 @@ struct Run: ParsableCommand {
   var fullRefresh = false
   @Option(help: "Write the run's account as JSON to this file.")
   var report: String?
+  @OptionGroup(title: "Live") var stream: StreamOptions
   @OptionGroup(title: "Chain") var chain: ChainOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run() throws {
     output.apply()
-    try Replaying.reporting(to: report) { try Replaying(self, archive: try OpenedArchive(archive)).run() }
+    try Replaying.reporting(to: report) {
+      if let live = stream.live { return try LiveReplay(self, live: live).run() }
+      try Replaying(self, archive: try OpenedArchive(archive)).run()
+    }
   }
 }
 
@@ -49,11 +53,7 @@ struct Replaying {
   func run() throws {
     let projections = try command.functions.projections
     try refuseStoreInside()
-    for line in archive.description { Console.shared.detail(line) }
-    if archive.layout.orderStrength != .exact, !Console.shared.isVerbose {
-      Console.shared.say("replay: \(archive.layout.orderStrength.sentence)")
-    }
-    for line in archive.warnings { Console.shared.say("replay: \(line)") }
+    sayArchive()
     let store = try command.store.open()
     let checkpoints = try store.open(
       projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
@@ -64,8 +64,16 @@ struct Replaying {
     try end(summary)
   }
 
+  func sayArchive() {
+    for line in archive.description { Console.shared.detail(line) }
+    if archive.layout.orderStrength != .exact, !Console.shared.isVerbose {
+      Console.shared.say("replay: \(archive.layout.orderStrength.sentence)")
+    }
+    for line in archive.warnings { Console.shared.say("replay: \(line)") }
+  }
+
   /// A store below the archive's directory would be taken for a segment tomorrow.
-  private func refuseStoreInside() throws {
+  func refuseStoreInside() throws {
     let store = InputFile.absolute(try StoreOptions.path(command.store.store))
     let directory = String(store.prefix(upTo: store.lastIndex(of: "/") ?? store.startIndex))
     guard case .directory(let path) = archive.source.location,
@@ -78,7 +86,7 @@ struct Replaying {
   }
 
   /// What is left to read, once the archive was found to be the one that was settled.
-  private func resume(_ checkpoints: [Checkpoint]) throws -> (plan: ArchivePlan, late: [Segment]) {
+  func resume(_ checkpoints: [Checkpoint]) throws -> (plan: ArchivePlan, late: [Segment]) {
     var found: (plan: ArchivePlan, late: [Segment]) = (archive.plan, [])
     for (index, checkpoint) in checkpoints.enumerated() {
       let checked = try ArchiveContinuity.verify(
@@ -103,7 +111,7 @@ struct Replaying {
     return found
   }
 
-  private func replay(
+  func replay(
     _ projections: [any Projection], _ store: any Store, _ checkpoints: [Checkpoint],
     _ resumed: (plan: ArchivePlan, late: [Segment])
   ) throws -> Summary {
@@ -137,7 +145,7 @@ struct Replaying {
   }
 
   /// Says what was done, and ends with the exit code that says it too.
-  private func end(_ summary: Summary) throws {
+  func end(_ summary: Summary) throws {
     if summary.report.outcome == .alreadyDone {
       let what = summary.late.isEmpty ? "every event of the archive" : "every event that is not left out"
       Console.shared.say("replay: nothing to do: \(what) is settled in \(summary.store)")

@@ -22,12 +22,18 @@ public struct RetentionRace: Sendable {
   /// At `now` (milliseconds) the stream begins at `start`, and the archive, as far as it has grown, ends at `end`.
   public mutating func observe(now: Int64, start: Position, archiveEnd end: Position) {
     // Behind the event at 99 is `99:1`; the stream's `100` is no hole.
-    guard start.number > end.number.advanced(by: end.index == 0 ? 0 : 1) else {
-      judgement = pace(now, start, end)
-      return
+    judgement =
+      start.number > end.firstNumber
+      ? .lost(end: end, start: start, events: start.number.distance(from: end.firstNumber)) : pace(now, start, end)
+  }
+
+  /// True where the archive's end will be gone when the replay, which needs so much longer, arrives there.
+  public func isLost(in milliseconds: Int64) -> Bool {
+    switch judgement {
+    case .safe: false
+    case .lost: true
+    case .leftMilliseconds(let left): left < milliseconds
     }
-    let next = end.number.advanced(by: end.index == 0 ? 0 : 1)
-    judgement = .lost(end: end, start: start, events: start.number.distance(from: next))
   }
 
   private mutating func pace(_ now: Int64, _ start: Position, _ end: Position) -> Judgement {

@@ -1,0 +1,59 @@
+import ReplayCore
+import ReplayEngine
+
+/// What the handoff came to, for a person and as JSON.
+struct HandoffAccount {
+  private let results: [HandoffResult]
+  private let stream: String
+  private let functions: [String]
+  private let milliseconds: Int64
+  private let at: String
+
+  init(_ results: [HandoffResult], stream: String, functions: [String], milliseconds: Int64) {
+    self.results = results
+    self.stream = stream
+    self.functions = functions
+    self.milliseconds = milliseconds
+    at = Clock.utc
+  }
+
+  var lines: [String] {
+    let kinds = Set(results.map(\.kind.rawValue)).sorted().joined(separator: ", ")
+    let compared = results.reduce(0) { $0 + $1.compared }
+    var lines = [
+      "handoff   \(Words.plural(results.count, "partition")), \(kinds), in \(Words.seconds(milliseconds)): "
+        + "\(Words.plural(UInt64(compared), "archived event")) read back from the stream and equal, hole 0"
+    ]
+    lines += results.map { result in
+      let archive =
+        result.archive == nil ? "nothing archived" : "archive through \(HandoffAccount.last(result.archiveEnd))"
+      return "  \(result.live.name): \(archive), live from \(result.start.firstNumber), \(result.compared) compared"
+    }
+    return lines
+  }
+
+  /// The position just before the next one.
+  private static func last(_ next: Position) -> String {
+    next.index > 0 ? "\(next.number)" : "what is before \(next.number)"
+  }
+
+  var json: [(String, JSONText)] {
+    [
+      ("stream", .string(stream)), ("functions", .array(functions.map { .string($0) })), ("at", .string(at)),
+      ("milliseconds", .number(milliseconds)), ("hole", .number(0)),
+      (
+        "partitions",
+        .array(
+          results.map { result in
+            .object([
+              ("partition", .string(result.live.name)), ("class", .string(result.kind.rawValue)),
+              ("archived", .string(result.archive.map { "\($0)" } ?? "")),
+              ("archive_next", .string("\(result.archiveEnd)")), ("live_first", .string("\(result.start.firstNumber)")),
+              ("overlap_compared", .number(result.compared)), ("duplicates_dropped", .number(result.compared)),
+              ("hole", .number(0)),
+            ])
+          })
+      ),
+    ]
+  }
+}

@@ -1,0 +1,159 @@
+import ReplayArchive
+import ReplayCore
+import ReplayDecode
+import ReplayEngine
+
+/// How the archive's partitions and the stream's belong together, and where each is to be entered.
+struct HandoffPlan {
+  private let command: Run
+  private let kind: HandoffClass
+  private let log: String
+  private let liveLog: String
+  private let streamName: String
+
+  /// Throws `ReplayError` where the two cannot belong together, or the stream has already lost what comes next.
+  init(_ archive: OpenedArchive, _ source: any LiveSource, _ command: Run) throws {
+    self.command = command
+    liveLog = source.log
+    streamName = source.name
+    switch archive.layout.endStrength {
+    case .exact: kind = .exact
+    case .lowerBound: kind = command.chain.positions == .dense ? .exact : .lowerBound
+    case .none:
+      throw ReplayError(
+        .usage, "the archive has no positions of the stream, so its end cannot be found there",
+        details: [archive.layout.endStrength.sentence], effect: "nothing was read or written",
+        next: "say with --position or --segment-pattern where the numbers are, or replay without --live")
+    }
+    let logs = Set(archive.plan.partitions.map(\.partition.log)).sorted()
+    guard logs.count <= 1 else {
+      throw ReplayError(
+        .usage, "the archive is of several topics, and a stream is one",
+        details: ["topics: \(logs.prefix(5).joined(separator: ", "))"], effect: "nothing was read or written",
+        next: "name one topic's directory with --archive")
+    }
+    log = logs.first ?? ""
+    try verify(archive.plan, try source.partitions(), source)
+  }
+
+  /// What of it can be known before anything is read.
+  private func verify(_ plan: ArchivePlan, _ parts: [LivePartition], _ source: any LiveSource) throws {
+    for partition in plan.partitions {
+      guard let part = parts.first(where: { $0.partition.id == partition.partition.id }) else {
+        throw ReplayError(
+          .otherStream, "the stream lacks a partition that was archived: \(source.name)",
+          details: [
+            "expected a partition \(partition.partition.name)",
+            "found: \(parts.isEmpty ? "none" : parts.map(\.partition.name).joined(separator: ", "))",
+          ], effect: "nothing was read or written", next: "look whether this is the stream that was archived")
+      }
+      guard let least = partition.leastEnd else { continue }
+      if part.start.number > least.firstNumber {
+        // The archive may reach further than its names say; only a hole that no record can fill is one.
+        guard case .counted = partition.segments.last?.numbering, kind == .lowerBound else { continue }
+        throw HandoffRun.error(.expired(part.partition, wanted: least, start: part.start), of: source)
+      }
+      if part.end.number < least.firstNumber {
+        throw HandoffRun.error(.beyondEnd(part.partition, wanted: least, end: part.end), of: source)
+      }
+    }
+  }
+
+  var lines: [String] {
+    ["live      \(streamName): handoff by \(kind == .exact ? "an exact end" : "a lower bound, matched event by event")"]
+  }
+
+  func live(_ partition: Partition) -> Partition { Partition(log: liveLog, side: .live, id: partition.id) }
+
+  /// Looks every few seconds, while the archive is read, whether the stream still has what comes behind it.
+  func watch(_ address: StreamAddress, _ command: Run) throws -> RetentionWatch {
+    let (archiveOptions, liveLog) = (command.archive, liveLog)
+    let watch = RetentionWatch(
+      interval: 5_000, now: Clock.milliseconds, stop: Signals.stop,
+      ends: {
+        let plan = try OpenedArchive(archiveOptions).plan
+        var ends: [Partition: Position] = [:]
+        for partition in plan.partitions {
+          ends[Partition(log: liveLog, side: .live, id: partition.partition.id)] = partition.leastEnd
+        }
+        return ends
+      }, arrival: { ProgressLine.arrivalMilliseconds })
+    try watch.start { try address.open() }
+    return watch
+  }
+
+  /// Every partition of the stream, with what of the archive is to be found in it again.
+  func parts(
+    _ archive: OpenedArchive, _ source: any LiveSource, _ checkpoint: Checkpoint
+  ) throws -> [HandoffRun.Part] {
+    var rule = Handoff.Rule()
+    rule.mayBeUnproved = command.stream.unprovedHandoff
+    rule.isSparse = command.chain.positions == .sparse
+    return try source.partitions().map { live in
+      let planned = archive.plan.partitions.first { $0.partition.id == live.partition.id }
+      guard let planned, let end = checkpoint.frontier[planned.partition] else {
+        // Nothing of it was archived: it begins with its first event.
+        return HandoffRun.Part(
+          archive: nil, live: live, handoff: Handoff(.exact, archiveEnd: .zero, tail: [], rule: rule))
+      }
+      let tail =
+        try kind == .exact ? last(of: planned, from: live.start, archive) : lastSegment(planned, live, archive, source)
+      return HandoffRun.Part(
+        archive: planned.partition, live: live, handoff: Handoff(kind, archiveEnd: end, tail: tail, rule: rule))
+    }
+  }
+
+  /// The last events that the stream still has.
+  private func last(of partition: PartitionPlan, from start: Position, _ archive: OpenedArchive) throws
+    -> [ArchivedEvent]
+  {
+    let wanted = command.stream.overlapEvents
+    var tail: [ArchivedEvent] = []
+    for segment in partition.segments.reversed() where tail.count < wanted {
+      tail = try events(of: segment, archive, keep: wanted - tail.count) + tail
+    }
+    return tail.filter { $0.position.number >= start.number }
+  }
+
+  /// All events of the last segment that has some; the stream must have them all.
+  private func lastSegment(
+    _ partition: PartitionPlan, _ live: LivePartition, _ archive: OpenedArchive, _ source: any LiveSource
+  ) throws -> [ArchivedEvent] {
+    for segment in partition.segments.reversed() {
+      let found = try events(of: segment, archive, keep: .max)
+      guard let first = found.first else { continue }
+      if live.start.number > first.position.number {
+        var error = HandoffRun.error(.expired(live.partition, wanted: first.position, start: live.start), of: source)
+        error.details.append(
+          "the archive counts its positions, so its last segment has to be found in the stream whole")
+        error.next = "if every position of the stream was filled, say --positions dense: the end is exact then"
+        throw error
+      }
+      return found
+    }
+    return []
+  }
+
+  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int) throws -> [ArchivedEvent] {
+    var found: [ArchivedEvent] = []
+    try ArchiveTail.eachPayload(
+      of: segment, in: archive.source, anatomy: archive.plan.anatomy, framing: command.archive.format,
+      limits: command.archive.limits
+    ) { position, payload in
+      let print = PayloadPrinter.print(payload)
+      found.append(ArchivedEvent(position: position, print: PayloadPrint(bytes: print.bytes, tokens: print.tokens)))
+      if found.count >= 2 * max(1, keep) && keep < .max / 2 { found.removeFirst(found.count - keep) }
+    }
+    return Array(found.suffix(keep))
+  }
+}
+
+extension PartitionPlan {
+  /// The least position that the archive's end can have, as far as names tell; nil where they do not.
+  var leastEnd: Position? {
+    guard let last = segments.last else { return nil }
+    if let number = last.lastNumber { return Position(number: number).successor }
+    if case .counted(let start) = last.numbering { return Position(number: start) }
+    return last.firstNumber.map { Position(number: $0) }
+  }
+}

@@ -1,0 +1,168 @@
+import ArgumentParser
+import ReplayArchive
+import ReplayCore
+import ReplayDecode
+import ReplayEngine
+import ReplaySQLite
+
+/// The whole button: the archive, the handoff, the stream. Each step begins from what the store says, so that the same
+/// command goes on wherever it was killed.
+struct LiveReplay {
+  let command: Run
+  let address: StreamAddress
+  private let projections: [any Projection]
+
+  init(_ command: Run, live: String) throws {
+    self.command = command
+    address = try StreamAddress(live, options: command.stream.streamOptions)
+    projections = try command.functions.projections
+  }
+
+  func run() throws {
+    if let path = command.stream.handoffReport { try OutputFile.check(path) }
+    let source = try address.open()
+    defer { source.close() }
+    var archive = try OpenedArchive(command.archive)
+    let replaying = Replaying(command, archive: archive)
+    try replaying.refuseStoreInside()
+    replaying.sayArchive()
+    var store = try OpenedStore(command, archive, refresh: command.fullRefresh)
+    var isIncomplete = false
+    let behind = projections.indices.filter { store.checkpoints[$0].phase == .archive }
+    if !behind.isEmpty {
+      let plan = try HandoffPlan(archive, source, command)
+      for line in plan.lines { Console.shared.say("replay: \(line)") }
+      let watch = try plan.watch(address, command)
+      // What comes into the archive meanwhile is taken in, until nothing more has come.
+      while let summary = try pass(behind, &archive, &store, watch) {
+        isIncomplete = isIncomplete || summary.isIncomplete
+      }
+      try handOff(behind, plan, archive, source, store)
+      store = try store.reopened()
+    }
+    try follow(archive, source, store)
+    if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
+  }
+
+  /// Replays what is left of the archive; nil where nothing was.
+  private func pass(
+    _ functions: [Int], _ archive: inout OpenedArchive, _ store: inout OpenedStore, _ watch: RetentionWatch
+  ) throws -> Summary? {
+    let replaying = Replaying(command, archive: archive)
+    let checkpoints = functions.map { store.checkpoints[$0] }
+    let summary: Summary
+    do {
+      summary = try replaying.replay(
+        functions.map { projections[$0] }, store.store, checkpoints, try replaying.resume(checkpoints))
+    } catch {
+      _ = watch.finish()
+      throw error
+    }
+    if summary.report.outcome == .stopped {
+      if let lost = watch.finish(), Signals.signal == 0 { throw lost }
+      try replaying.end(summary)
+    }
+    guard summary.report.outcome == .finished else {
+      if let lost = watch.finish() { throw lost }
+      return nil
+    }
+    for line in summary.lines { Console.shared.say("replay: \(line)") }
+    Console.shared.event("summary", summary.json)
+    if let path = command.report { try OutputFile.write(JSONText.object(summary.json).text + "\n", to: path) }
+    store = try store.reopened()
+    archive = try OpenedArchive(command.archive)
+    return summary
+  }
+
+  /// Proves that the stream goes on where the archive ends, and writes down where live begins.
+  private func handOff(
+    _ functions: [Int], _ plan: HandoffPlan, _ archive: OpenedArchive, _ source: any LiveSource, _ store: OpenedStore
+  ) throws {
+    let began = Clock.milliseconds()
+    let parts = try plan.parts(archive, source, store.checkpoints[functions[0]])
+    var run = HandoffRun(parts, of: source, stop: Signals.stop, now: Clock.milliseconds) { payload in
+      let print = PayloadPrinter.print(payload)
+      return PayloadPrint(bytes: print.bytes, tokens: print.tokens)
+    }
+    guard let results = try run.run() else { throw ExitCode(128 + Signals.signal) }
+    let frontier = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.start) })
+    let commit = EpochCommit(
+      functions: functions.map { index in
+        var function = EpochCommit.Function(
+          name: projections[index].name, changes: [], frontier: frontier, settled: [], events: 0)
+        function.phase = .live
+        return function
+      })
+    try store.commit(commit)
+    let report = HandoffAccount(
+      results, stream: source.name, functions: functions.map { projections[$0].name },
+      milliseconds: Clock.milliseconds() - began)
+    for line in report.lines { Console.shared.say("replay: \(line)") }
+    Console.shared.event("handoff", report.json)
+    if let path = command.stream.handoffReport {
+      try OutputFile.write(JSONText.object(report.json).text + "\n", to: path)
+    }
+  }
+
+  private func follow(_ archive: OpenedArchive, _ source: any LiveSource, _ store: OpenedStore) throws {
+    let needsKey = projections.contains { !$0.isMergeOnly }
+    let extraction = archive.decoder(projections.map(\.reads), needsKey: needsKey, command.archive, command.chain)
+      .extraction
+    let decoder = LiveDecoder(
+      extraction, of: source.name, key: archive.layout.usesKeysFiles ? .message : .asInArchive,
+      limits: command.archive.limits)
+    var options = LiveOptions(now: Clock.milliseconds)
+    options.commitMilliseconds = Int64(command.stream.liveCommitInterval * 1000)
+    options.commitBytes = command.work.commitBytes
+    options.maxStateBytes = command.work.maxStateBytes
+    options.untilCaughtUp = command.stream.untilCaughtUp
+    let voice = LiveVoice(source.name)
+    let setup = LiveSetup(
+      projections: projections, extraction: extraction, source: source, decoder: decoder, store: store.store,
+      options: options, stop: Signals.stop, observe: voice.hear)
+    let frontiers = store.checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
+    let ended: (outcome: LiveOutcome, state: LiveState)
+    do { ended = try LiveRun(setup, frontiers: frontiers).run() } catch let error as LiveError {
+      throw HandoffRun.error(error, of: source)
+    }
+    try store.store.close()
+    voice.end(ended.state, names: projections.map(\.name), isCaughtUp: ended.outcome == .caughtUp)
+    if ended.outcome == .stopped { throw ExitCode(128 + Signals.signal) }
+  }
+}
+
+/// A store with the checkpoints that it was opened with.
+struct OpenedStore {
+  let store: SQLiteStore
+  let checkpoints: [Checkpoint]
+  private let command: Run
+  private let archive: OpenedArchive
+
+  init(_ command: Run, _ archive: OpenedArchive, refresh: Bool) throws {
+    self.command = command
+    self.archive = archive
+    store = try command.store.open()
+    let projections = try command.functions.projections
+    checkpoints = try store.open(
+      projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: refresh)
+  }
+
+  /// The same store with what was committed since.
+  func reopened() throws -> OpenedStore {
+    try store.close()
+    return try OpenedStore(command, archive, refresh: false)
+  }
+
+  func commit(_ epoch: EpochCommit) throws {
+    switch try store.commit(epoch) {
+    case .committed: return
+    case .fenced(let function, let owner):
+      throw ReplayError(
+        .fenced, "another run owns the function \(function)", details: ["it was taken over by \(owner)"],
+        effect: "the archive is replayed; nothing live was applied", next: "let the other run finish")
+    case .unknown:
+      throw ReplayError(
+        .temporary, "the store did not say whether the handoff was written", next: "run the same command")
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import ReplayCore
+import ReplayDirectory
+import ReplayEngine
+import ReplayKafka
+
+/// The live stream behind the archive.
+struct StreamOptions: ParsableArguments {
+  @Option(help: "Go on with this stream behind the archive: dir:DIR, or kafka://HOST:PORT/TOPIC.")
+  var live: String?
+  @Option(
+    name: .customShort("X"),
+    help: ArgumentHelp(
+      "An option of librdkafka, KEY=VALUE; a secret as KEY=@file:PATH or KEY=@env:NAME.", valueName: "option"))
+  var streamOptions: [String] = []
+  @Flag(help: "End once everything that is in the stream is applied.")
+  var untilCaughtUp = false
+  @Option(help: "Archived events of each partition that are read back from the stream and compared before the handoff.")
+  var overlapEvents = 100
+  @Flag(help: "Hand off though nothing could be compared.")
+  var unprovedHandoff = false
+  @Option(help: "Write how each partition was handed off as JSON to this file.")
+  var handoffReport: String?
+  @Option(help: "Seconds between two commits while the stream does not rest, at most.")
+  var liveCommitInterval = 1.0
+
+  func validate() throws {
+    if live == nil {
+      let flag =
+        untilCaughtUp
+        ? "--until-caught-up" : unprovedHandoff ? "--unproved-handoff" : handoffReport.map { _ in "--handoff-report" }
+      if let flag { throw ValidationError("\(flag) needs --live.") }
+    }
+    if !(0...1_000_000).contains(overlapEvents) {
+      throw ValidationError("--overlap-events must be from 0 to 1,000,000.")
+    }
+    if !(0.001...3_600).contains(liveCommitInterval) {
+      throw ValidationError("--live-commit-interval must be from 0.001 to 3,600 seconds.")
+    }
+  }
+}
+
+/// Opens streams by their address.
+struct StreamAddress: Sendable {
+  let text: String
+  private let options: [(String, String)]
+
+  /// Throws `.usage` where the options are none.
+  init(_ text: String, options: [String] = []) throws {
+    self.text = text
+    self.options = try options.map { option in
+      guard let equals = option.firstIndex(of: "="), equals > option.startIndex else {
+        throw ReplayError(.usage, "-X wants KEY=VALUE", details: ["found: \(option.prefix { $0 != "=" })"])
+      }
+      return (String(option[..<equals]), String(option[option.index(after: equals)...]))
+    }
+  }
+
+  func open() throws -> any LiveSource {
+    if text.hasPrefix("dir:") {
+      if !options.isEmpty { throw ReplayError(.usage, "-X is for Kafka; a directory has no options") }
+      return try DirectoryStream(String(text.dropFirst("dir:".count)))
+    }
+    if text.hasPrefix("kafka://") { return try KafkaStream(try KafkaAddress(text), options: options) }
+    throw ReplayError(
+      .usage, "this is no stream that can be followed: \(text)", next: "say dir:DIR, or kafka://HOST:PORT/TOPIC")
+  }
+}

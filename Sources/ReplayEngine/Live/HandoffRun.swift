@@ -1,0 +1,126 @@
+import ReplayCore
+
+/// What one partition's handoff came to.
+public struct HandoffResult: Sendable {
+  /// The archive's name of it; nil where the archive has none of it.
+  public let archive: Partition?
+  public let live: Partition
+  public let kind: HandoffClass
+  /// The next position after the last archived event, as the archive counts.
+  public let archiveEnd: Position
+  /// Where live begins.
+  public let start: Position
+  /// Archived events that were read back from the stream and found to be the same; none of them is applied again.
+  public let compared: Int
+}
+
+/// Proves every partition's handoff: reads the last archived events back from the stream. Applies nothing.
+public struct HandoffRun {
+  /// One partition to prove.
+  public struct Part {
+    public let archive: Partition?
+    public let live: LivePartition
+    public var handoff: Handoff
+
+    public init(archive: Partition?, live: LivePartition, handoff: Handoff) {
+      self.archive = archive
+      self.live = live
+      self.handoff = handoff
+    }
+  }
+
+  private let source: any LiveSource
+  private let print: (UnsafeRawBufferPointer?) -> PayloadPrint
+  private let now: () -> Int64
+  private let stop: StopRequest
+  /// How long the stream may say nothing.
+  private let silenceMilliseconds: Int64
+  private var parts: [Part]
+  private var results: [HandoffResult] = []
+
+  /// `print`: of a payload; of nil, that of a tombstone.
+  public init(
+    _ parts: [Part], of source: any LiveSource, silenceMilliseconds: Int64 = 60_000, stop: StopRequest,
+    now: @escaping () -> Int64, print: @escaping (UnsafeRawBufferPointer?) -> PayloadPrint
+  ) {
+    self.parts = parts
+    self.source = source
+    self.silenceMilliseconds = silenceMilliseconds
+    self.stop = stop
+    self.now = now
+    self.print = print
+  }
+
+  /// The results in the order of the parts; nil where it was asked to stop. Throws `ReplayError`: then nothing live may
+  /// be applied.
+  public mutating func run() throws -> [HandoffResult]? {
+    for part in parts { try settle(part, part.handoff.begin()) }
+    var heard = now()
+    while !pending.isEmpty {
+      try source.seek(
+        Dictionary(
+          uniqueKeysWithValues: pending.compactMap { part in
+            part.handoff.readFrom.map { (part.live.partition, $0) }
+          }))
+      var hasProved = false
+      while !hasProved {
+        if stop.isStopped { return nil }
+        let event: LiveEvent?
+        do { event = try source.poll(milliseconds: 100) } catch let error as LiveError {
+          throw HandoffRun.error(error, of: source)
+        }
+        switch event {
+        case .messages(let messages): hasProved = try take(messages)
+        case .caughtUp(let partition, let next):
+          guard let place = place(of: partition) else { break }
+          hasProved = try settle(parts[place], parts[place].handoff.caughtUp(next))
+        case .opened, .closed: break
+        case nil:
+          guard now() - heard > silenceMilliseconds else { continue }
+          throw ReplayError(
+            .unavailable, "the stream says nothing: \(source.name)",
+            details: ["partition \(pending[0].live.partition): \(pending[0].handoff.compared) events compared so far"],
+            effect: "the archive is replayed and committed; nothing live was applied", next: "run the same command")
+        }
+        heard = now()
+      }
+    }
+    return parts.compactMap { part in results.first { $0.live == part.live.partition } }
+  }
+
+  private var pending: [Part] {
+    parts.filter { part in !results.contains { $0.live == part.live.partition } }
+  }
+
+  private func place(of partition: Partition) -> Int? {
+    guard !results.contains(where: { $0.live == partition }) else { return nil }
+    return parts.firstIndex { $0.live.partition == partition }
+  }
+
+  private mutating func take(_ messages: LiveMessages) throws -> Bool {
+    guard let place = place(of: messages.partition) else { return false }
+    return try messages.bytes.withUnsafeBytes { bytes in
+      for message in messages.messages {
+        let payload = message.payload.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
+        let action = parts[place].handoff.take(message.position, print(payload))
+        if try settle(parts[place], action) { return true }
+      }
+      return false
+    }
+  }
+
+  /// True where the partition is proved now.
+  @discardableResult private mutating func settle(_ part: Part, _ action: Handoff.Action) throws -> Bool {
+    switch action {
+    case .goOn: return false
+    case .refused(let refusal): throw HandoffRun.error(refusal, part, of: source)
+    case .proved(let start, let compared):
+      try HandoffRun.verify(start, part, of: source)
+      results.append(
+        HandoffResult(
+          archive: part.archive, live: part.live.partition, kind: part.handoff.kind,
+          archiveEnd: part.handoff.archiveEnd, start: start, compared: compared))
+      return true
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import ReplayCore
+import ReplayDecode
+import ReplayEngine
+import ReplayTesting
+import RetailProjections
+
+/// Archive, handoff and stream in one, as the tool goes about it, with a stream that is scripted.
+struct TestButton {
+  var functions: [any Projection] = [ShadeVelocity(), EventCounts(), RecentlyViewed()]
+  let source: MemoryArchive
+  let plan: ArchivePlan
+  let stream: ScriptedStream
+  let database: MemoryDatabase
+  var kind = HandoffClass.exact
+  var rule = Handoff.Rule()
+  var overlap = 100
+  var lastCommit = Int.max
+  var untilCaughtUp = true
+  var stop = StopRequest()
+  var commitMilliseconds: Int64 = 1_000
+  var observe: (LiveState) -> Void = { _ in }
+
+  /// Archive first; then, unless the store says live, the handoff; then live until all is applied.
+  @discardableResult func press() throws -> [HandoffResult] {
+    var run = TestRun(functions: functions, source: source, plan: plan, database: database)
+    run.lastCommit = lastCommit
+    var checkpoints = try open().1
+    if checkpoints.contains(where: { $0.phase == .archive }) { try run.run() }
+    var results: [HandoffResult] = []
+    var (store, opened) = try open()
+    checkpoints = opened
+    if checkpoints.contains(where: { $0.phase == .archive }) {
+      results = try handOff(checkpoints[0])
+      let frontier = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.start) })
+      let commits = functions.map { function in
+        var commit = EpochCommit.Function(name: function.name, changes: [], frontier: frontier, settled: [], events: 0)
+        commit.phase = .live
+        return commit
+      }
+      _ = try store.commit(EpochCommit(functions: commits))
+      (store, opened) = try open()
+    }
+    try follow(store, opened.map { $0.frontier.filter { $0.key.side == .live } })
+    return results
+  }
+
+  private func open() throws -> (MemoryStore, [Checkpoint]) {
+    let store = MemoryStore(database)
+    return (store, try store.open(functions.map { FunctionIdentity($0) }, range: .all, refresh: false))
+  }
+
+  private func handOff(_ checkpoint: Checkpoint) throws -> [HandoffResult] {
+    let parts = try stream.partitions().map { live in
+      let planned = plan.partitions.first { $0.partition.id == live.partition.id }
+      var tail: [ArchivedEvent] = []
+      for segment in planned?.segments ?? [] {
+        try ArchiveTail.eachPayload(
+          of: segment, in: source, anatomy: plan.anatomy, framing: nil, limits: DecodeLimits()
+        ) { tail.append(ArchivedEvent(position: $0, print: TestButton.print($1))) }
+      }
+      let kept = tail.suffix(overlap).filter { $0.position.number >= live.start.number }
+      let end = planned.flatMap { checkpoint.frontier[$0.partition] } ?? .zero
+      return HandoffRun.Part(
+        archive: planned?.partition, live: live,
+        handoff: Handoff(kind, archiveEnd: end, tail: Array(kept), rule: rule))
+    }
+    let clock = stream.clock
+    var run = HandoffRun(
+      parts, of: stream, silenceMilliseconds: 60_000, stop: stop, now: { Int64(clock.milliseconds) },
+      print: TestButton.print)
+    return try run.run() ?? []
+  }
+
+  static func print(_ payload: UnsafeRawBufferPointer?) -> PayloadPrint {
+    let print = PayloadPrinter.print(payload)
+    return PayloadPrint(bytes: print.bytes, tokens: print.tokens)
+  }
+
+  private func follow(_ store: MemoryStore, _ frontiers: [[Partition: Position]]) throws {
+    let extraction = Extraction(
+      functions.map(\.reads), anatomy: plan.anatomy, needsKey: functions.contains { !$0.isMergeOnly })
+    let clock = stream.clock
+    var options = LiveOptions { Int64(clock.milliseconds) }
+    options.untilCaughtUp = untilCaughtUp
+    options.commitMilliseconds = commitMilliseconds
+    let setup = LiveSetup(
+      projections: functions, extraction: extraction, source: stream,
+      decoder: LiveDecoder(extraction, of: stream.name, key: .asInArchive), store: store, options: options, stop: stop,
+      observe: observe)
+    _ = try LiveRun(setup, frontiers: frontiers).run()
+  }
+}
+
+extension ScriptedStream {
+  /// A stream of these sales, a partition each, from its first event on.
+  convenience init(_ sales: [[Sale]]) {
+    self.init(log: "retail")
+    for (index, own) in sales.enumerated() {
+      let partition = open("\(index)")
+      for sale in own { append(sale.json, to: partition) }
+    }
+  }
+}
