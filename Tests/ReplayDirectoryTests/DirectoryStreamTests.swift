@@ -1,0 +1,2 @@
+import ReplayDirectory
+import Testing
