@@ -5,7 +5,7 @@ import ReplayTesting
 import Testing
 
 /// A directory of its own, gone with the object.
-final class Scratch {
+final class Scratch: Sendable {
   let path: String
 
   init() {
