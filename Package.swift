@@ -39,12 +39,13 @@ let package = Package(
     room("ReplayDecode", imports: ["ReplayCore", "CDecode", "CZstd", "CISAL"]),
     room("ReplayEngine", imports: ["ReplayCore"]),
     room("ReplaySQLite", imports: ["ReplayCore", "CSQLite"]),
+    room("ReplayDirectory", imports: ["ReplayCore"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(
       "ReplayCommands",
       imports: [
-        "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite",
+        "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "ReplayDirectory",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
@@ -61,6 +62,7 @@ let package = Package(
       "ReplayEngineTests",
       imports: ["ReplayCore", "ReplayDecode", "ReplayEngine", "ReplayTesting", "RetailProjections"]),
     tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
+    tests("ReplayDirectoryTests", imports: ["ReplayCore", "ReplayDirectory", "ReplayTesting"]),
     tests("ReplayCommandsTests", imports: ["ReplayCore", "ReplayCommands"]),
     tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],
