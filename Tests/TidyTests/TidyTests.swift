@@ -19,7 +19,8 @@ struct TidyTests {
   static let mayImport: [String: Set<String>] = [
     "ReplayCore": [], "ReplayArchive": ["ReplayCore"],
     "ReplayDecode": ["ReplayCore", "CDecode", "CZstd", "CISAL"], "ReplayEngine": ["ReplayCore"],
-    "ReplaySQLite": ["ReplayCore", "CSQLite"], "RetailProjections": ["ReplayCore"],
+    "ReplaySQLite": ["ReplayCore", "CSQLite"], "ReplayKafka": ["ReplayCore", "CKafka"],
+    "RetailProjections": ["ReplayCore"],
     "ReplayTesting": ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"],
     "Replay": ["ReplayCore", "ReplayCommands"],
   ]
