@@ -29,6 +29,7 @@ let package = Package(
     .systemLibrary(name: "CISAL", pkgConfig: "libisal"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
+    .systemLibrary(name: "CKafka", pkgConfig: "rdkafka"),
     .target(
       name: "CDecode",
       cxxSettings: [.define("NDEBUG"), .define("SIMDJSON_THREADS_ENABLED", to: "0")],
@@ -40,6 +41,7 @@ let package = Package(
     room("ReplayEngine", imports: ["ReplayCore"]),
     room("ReplaySQLite", imports: ["ReplayCore", "CSQLite"]),
     room("ReplayDirectory", imports: ["ReplayCore"]),
+    room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(
@@ -63,6 +65,11 @@ let package = Package(
       imports: ["ReplayCore", "ReplayDecode", "ReplayEngine", "ReplayTesting", "RetailProjections"]),
     tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
     tests("ReplayDirectoryTests", imports: ["ReplayCore", "ReplayDirectory", "ReplayTesting"]),
+    // A Kafka cluster in memory, for tests of this package and, as a process, for the black-box tests. In no product.
+    .target(name: "KafkaMock", dependencies: ["CKafka"], path: "Tests/KafkaMock", swiftSettings: strict),
+    .executableTarget(
+      name: "kafka-mock", dependencies: ["KafkaMock"], path: "Tests/Tools/kafka-mock", swiftSettings: strict),
+    tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "KafkaMock", "CKafka"]),
     tests("ReplayCommandsTests", imports: ["ReplayCore", "ReplayCommands"]),
     tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],

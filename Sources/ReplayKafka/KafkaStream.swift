@@ -1,0 +1,126 @@
+import CKafka
+import ReplayCore
+
+/// A Kafka topic as the live stream: its partitions are read from exact offsets, outside of any consumer group, and
+/// nothing is ever committed to Kafka.
+///
+/// Only what is committed is read (`read_committed`): a partition ends, for now, at its last stable offset, which a
+/// transaction that is open holds back. Short troubles are librdkafka's: brokers that are away, leaders that move.
+public final class KafkaStream: LiveSource {
+  public let name: String
+  public let log: String
+
+  let limits: KafkaLimits
+  let client: KafkaClient
+  let options: KafkaOptions
+  /// The consumer's own queue: all partitions that are read, and news. Owned.
+  private let queue: OpaquePointer
+  let batch = KafkaBatch(capacity: 4096)
+  let messages: LiveMessages
+  var headers = KafkaHeaders()
+  /// By partition id: the offset to be delivered next; nil where the partition is not read.
+  var expected: [Int64?] = []
+  /// Partitions that were told of: what is not among them is opened.
+  var named: Set<Int32> = []
+  var opened: [Int32] = []
+  var refreshDue = ContinuousClock.now
+  /// Resets in a row without an event between them.
+  var resets = 0
+  /// What ended the reading; a seek begins anew.
+  private var failure: (any Error)?
+  private var isClosed = false
+
+  /// `options` are librdkafka's, as given with `-X`. Throws `.usage` where one cannot be set; connects to nobody yet.
+  /// `log` gets librdkafka's log lines (level 3: an error), on any thread; without it they are dropped.
+  public init(
+    _ address: KafkaAddress, options: [(String, String)] = [], limits: KafkaLimits = KafkaLimits(),
+    log: (@Sendable (_ level: Int32, _ line: String) -> Void)? = nil
+  ) throws {
+    name = address.description
+    self.log = address.topic
+    self.limits = limits
+    self.options = try KafkaOptions(options)
+    // librdkafka reads for a group only. This one is never joined and nothing is committed for it.
+    client = try KafkaClient(address, options: self.options, group: "replay", log: log)
+    queue = rd_kafka_queue_get_consumer(client.handle)
+    messages = LiveMessages(partition: Partition(log: address.topic, side: .live, id: ""))
+  }
+
+  deinit { close() }
+
+  public func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    batch.discard()
+    rd_kafka_queue_destroy(queue)
+    client.close()
+  }
+
+  public func partitions() throws -> [LivePartition] {
+    try checkOpen()
+    let ids = try client.partitionIDs(within: limits.answer)
+    let (starts, ends) = try bounds(of: ids)
+    named.formUnion(ids)
+    opened.removeAll { named.contains($0) }
+    return ids.map {
+      LivePartition(partition: partition($0), start: Position($0, in: starts), end: Position($0, in: ends))
+    }
+  }
+
+  public func positions(at milliseconds: Int64) throws -> [Partition: Position]? {
+    try checkOpen()
+    let ids = try client.partitionIDs(within: limits.answer)
+    // Below zero the numbers mean the start and the end.
+    let found = try client.offsets(at: max(0, milliseconds), of: ids, within: limits.answer)
+    let ends = try client.offsets(at: KafkaClient.Offset.end, of: ids, within: limits.answer)
+    return Dictionary(
+      uniqueKeysWithValues: ids.map { id in
+        let offset = found[id].flatMap { $0 >= 0 ? $0 : nil } ?? ends[id] ?? 0
+        return (partition(id), Position(UInt64(clamping: offset)))
+      })
+  }
+
+  public func seek(_ positions: [Partition: Position]) throws {
+    try checkOpen()
+    var wanted: [(Int32, Int64)] = []
+    for (partition, position) in positions { wanted.append(try place(partition, position)) }
+    wanted.sort { $0.0 < $1.0 }
+    let known = Set(try client.partitionIDs(within: limits.answer))
+    if let strange = wanted.first(where: { !known.contains($0.0) }) {
+      throw ReplayError(
+        .missing, "topic \(log) has no partition \(strange.0)", details: ["it has \(known.count)"],
+        next: "check that this is the topic that the archive was written from")
+    }
+    try checkBounds(wanted)
+    expected = Array(repeating: nil, count: Int(wanted.last?.0 ?? -1) + 1)
+    for (id, offset) in wanted { expected[Int(id)] = offset }
+    named.formUnion(wanted.map(\.0))
+    try assign()
+    (failure, resets, refreshDue) = (nil, 0, .now + limits.refresh)
+  }
+
+  public func poll(milliseconds: Int) throws -> LiveEvent? {
+    try checkOpen()
+    if let failure { throw failure }
+    do {
+      return try nextEvent(until: .now + .milliseconds(max(0, milliseconds)))
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func nextEvent(until deadline: ContinuousClock.Instant) throws -> LiveEvent? {
+    while true {
+      if let event = try eventOfBatch() { return event }
+      if let id = opened.popLast() { return .opened(partition(id), parents: []) }
+      client.hear()
+      try look()
+      if !opened.isEmpty { continue }
+      let left = deadline - .now
+      // Not longer than the troubles want to be looked after.
+      batch.fill(from: client.handle, queue, milliseconds: left > .zero ? min(500, deadline.millisecondsLeft) : 0)
+      if batch.first == nil, .now >= deadline { return nil }
+    }
+  }
+}
