@@ -48,6 +48,7 @@ let package = Package(
       "ReplayCommands",
       imports: [
         "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "ReplayDirectory",
+        "ReplayKafka",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),

@@ -28,7 +28,7 @@ public final class KafkaStream: LiveSource {
   var resets = 0
   /// What ended the reading; a seek begins anew.
   private var failure: (any Error)?
-  private var isClosed = false
+  var isClosed = false
 
   /// `options` are librdkafka's, as given with `-X`. Throws `.usage` where one cannot be set; connects to nobody yet.
   /// `log` gets librdkafka's log lines (level 3: an error), on any thread; without it they are dropped.
