@@ -120,7 +120,7 @@ struct Replaying {
     let left = resumed.plan.partitions.flatMap(\.segments).filter { !settled.contains($0.name) }
     let progress = ProgressLine(
       projections.map(\.name).joined(separator: " + "), totalBytes: left.reduce(0) { $0 + $1.entry.size })
-    if before > 0 {
+    if before > 0, !left.isEmpty || command.stream.live == nil {
       Console.shared.say(
         "replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
     }
