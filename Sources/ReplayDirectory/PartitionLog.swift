@@ -13,7 +13,7 @@ import ReplayCore
 final class PartitionLog {
   private let directory: String
   private let options: DirectoryAppender.Options
-  private let lock: Int32
+  private let lock: FileLock
   /// The newest file, as far as it was counted: whole lines, the position behind them, and the byte.
   private var newest: StreamDescriptor?
   private var end: UInt64 = 0
@@ -23,16 +23,12 @@ final class PartitionLog {
     self.directory = directory
     self.options = options
     try AppendedDirectory.make(directory, in: parent, syncs: options.syncs)
-    let path = StreamLayout.join(directory, ".lock")
-    lock = retry { Systems.open(path, O_RDWR | O_CREAT | O_CLOEXEC, AppendedDirectory.fileMode) }
-    guard lock >= 0 else { throw StreamFault.failed("open", path, errno) }
+    lock = try FileLock(StreamLayout.join(directory, ".lock"))
   }
-
-  deinit { close(lock) }
 
   /// The position that the next line gets.
   func next() throws -> UInt64 {
-    try locked {
+    try lock.locked {
       try find()
       return end
     }
@@ -40,7 +36,7 @@ final class PartitionLog {
 
   /// Appends lines, each with its line feed, that end at `ends`; the position of the first one.
   func append(_ bytes: [UInt8], ends: [Int]) throws -> UInt64 {
-    try locked {
+    try lock.locked {
       try find()
       let first = end
       do { try bytes.withUnsafeBytes { try write($0, ends) } } catch {
@@ -103,10 +99,25 @@ final class PartitionLog {
     size = more.byte
     if found > size { try newest.cut(to: size) }
   }
+}
 
-  private func locked<Result>(_ body: () throws -> Result) throws -> Result {
-    guard retry({ flock(lock, LOCK_EX) }) == 0 else { throw StreamFault.failed("lock", directory, errno) }
-    defer { flock(lock, LOCK_UN) }
+/// The lock that appenders share: `flock` on a file, which goes with the process that had it.
+final class FileLock {
+  private let path: String
+  private let number: Int32
+
+  init(_ path: String) throws {
+    self.path = path
+    number = retry { Systems.open(path, O_RDWR | O_CREAT | O_CLOEXEC) }
+    guard number >= 0 else { throw StreamFault.failed("open", path, errno) }
+  }
+
+  deinit { close(number) }
+
+  /// Waits for the lock and has it for so long.
+  func locked<Result>(_ body: () throws -> Result) throws -> Result {
+    guard retry({ flock(number, LOCK_EX) }) == 0 else { throw StreamFault.failed("lock", path, errno) }
+    defer { flock(number, LOCK_UN) }
     return try body()
   }
 }
