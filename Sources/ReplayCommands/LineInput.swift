@@ -40,6 +40,12 @@ struct LineInput: ~Copyable {
     }
   }
 
+  /// True where `more` would not wait.
+  var isReady: Bool {
+    var question = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+    return isAtEnd || poll(&question, 1, 0) > 0
+  }
+
   /// The next whole line without its line feed, valid until the next call of `more`.
   mutating func next() -> UnsafeRawBufferPointer? {
     guard begin < end, let base = buffer.baseAddress else { return nil }

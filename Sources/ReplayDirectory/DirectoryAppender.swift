@@ -54,6 +54,7 @@ public final class DirectoryAppender {
     self.directory = directory
     self.options = options
     try AppendedDirectory.make(directory)
+    if options.syncs { try AppendedDirectory.sync(StreamLayout.join(directory, "..")) }
   }
 
   /// Events added and not yet committed, and their bytes.

@@ -22,7 +22,9 @@ final class PartitionLog {
   init(_ directory: String, in parent: String, options: DirectoryAppender.Options) throws {
     self.directory = directory
     self.options = options
-    try AppendedDirectory.make(directory, in: parent, syncs: options.syncs)
+    try AppendedDirectory.make(directory)
+    // Also where it was there: whoever made it may have been killed before its name was on the disk.
+    if options.syncs { try AppendedDirectory.sync(parent) }
     lock = try FileLock(StreamLayout.join(directory, ".lock"))
   }
 
@@ -90,6 +92,8 @@ final class PartitionLog {
     if newest == nil {
       guard let opened = try StreamDescriptor.open(last, flags: O_RDWR) else { throw StreamFault.replaced(last) }
       (newest, end, size) = (opened, last.start, 0)
+      // Whoever made the file may have been killed before its name was on the disk.
+      if options.syncs { try AppendedDirectory.sync(directory) }
     }
     guard let newest else { return }
     let found = try newest.size()
@@ -128,11 +132,8 @@ enum AppendedDirectory {
   static let fileMode: mode_t = 0o640
 
   /// Makes it where there is none.
-  static func make(_ path: String, in parent: String? = nil, syncs: Bool = false) throws {
-    if mkdir(path, mode) == 0 {
-      if syncs, let parent { try sync(parent) }
-      return
-    }
+  static func make(_ path: String) throws {
+    if mkdir(path, mode) == 0 { return }
     let reason = errno
     var facts = stat()
     if reason == EEXIST, stat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR { return }

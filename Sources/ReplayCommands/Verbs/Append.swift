@@ -86,8 +86,9 @@ private struct AppendWork {
           try add(line)
           if appender.count == 1000 || appender.byteCount >= 1 << 20 { try commit() }
         }
-        try commit()
+        if !input.isReady { try commit() }
       }
+      try commit()
     } catch var error as ReplayError {
       // What is before the bad line is good.
       if error.code == .data { try commit() }
