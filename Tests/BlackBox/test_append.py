@@ -1,5 +1,5 @@
 """replay append from outside: receipts, partitions, errors, and several appenders at once."""
-import json, os, shutil, subprocess, tempfile, threading, unittest
+import json, os, resource, shutil, subprocess, tempfile, threading, unittest
 
 from support import TOOL, replay
 
@@ -158,6 +158,30 @@ class Append(unittest.TestCase):
             self.assertEqual(lines[position], '{"n":%d}' % number)
         for line in lines:
             json.loads(line)
+
+    def test_where_a_file_cannot_grow_receipts_hold_and_no_half_line_stays(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+        text = "".join('{"n":%d,"pad":"%s"}\n' % (number, "x" * 80) for number in range(3000))
+        done = subprocess.run([TOOL, "append", "dir:" + self.dir], input=text, text=True, capture_output=True,
+                              preexec_fn=limit)
+        self.assertEqual(done.returncode, 73, done.stderr)
+        lines = self.lines("0")
+        for place, receipt in enumerate(done.stdout.split()):
+            self.assertEqual(receipt, "0:%d" % place)
+            self.assertEqual(json.loads(lines[place])["n"], place)
+        for line in lines:
+            json.loads(line)
+        more = self.append("{}")
+        self.assertEqual(more.stdout, "0:%d\n" % len(lines))
+
+    def test_what_was_appended_is_an_archive(self):
+        self.append("".join('{"k":"%d"}\n' % number for number in range(500)), "--key", "k", "--partitions", 3,
+                    "--rotate-bytes", 1000)
+        seen = replay("cat", "--archive", self.dir, "--segment-pattern", "partition={partition}/{start}.jsonl")
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        self.assertEqual(sorted(int(json.loads(line)["k"]) for line in seen.stdout.split()), list(range(500)))
 
     def test_usage(self):
         for arguments in (["append", self.dir], ["append"], ["append", "kafka:x"], ["append", "dir:"],
