@@ -96,18 +96,11 @@ final class PartitionReader {
   /// Leaves a file that was read to its end for the next one; false where there is none.
   private func advance(from done: StreamDescriptor, _ files: [StreamFile]) throws -> Bool {
     try done.checkName()
-    let isListed = files.contains(done.file)
-    guard let newer else {
-      if isListed { return false }
-      // Retention took it after the listing, or before: then all must be gone.
-      guard let last = try StreamListing.files(in: directory).last else {
-        throw LiveError.beyondEnd(partition, wanted: wanted, end: .zero)
-      }
-      if last.start < done.file.start { throw StreamFault.vanished(done.file) }
-      return true
-    }
+    let listed = files.first { $0.start == done.file.start }
+    if let listed, listed != done.file { throw StreamFault.replaced(done.file) }
+    guard let newer else { return listed == nil ? try isReplacedByNewer(done) : false }
     if newer.start != next {
-      if !isListed, newer.start > next {
+      if listed == nil, newer.start > next {
         throw LiveError.expired(partition, wanted: wanted, start: Position(newer.start))
       }
       try checkTorn(done, from: byte, position: next, newer)
@@ -115,6 +108,15 @@ final class PartitionReader {
     }
     try checkTorn(done, from: byte, position: next, newer)
     open = nil
+    return true
+  }
+
+  /// The file that was the newest is not listed any more. Listing takes time: a newer one may have come meanwhile.
+  private func isReplacedByNewer(_ gone: StreamDescriptor) throws -> Bool {
+    guard let last = try StreamListing.files(in: directory).last else {
+      throw LiveError.beyondEnd(partition, wanted: wanted, end: .zero)
+    }
+    if last.start < gone.file.start { throw StreamFault.vanished(gone.file) }
     return true
   }
 
