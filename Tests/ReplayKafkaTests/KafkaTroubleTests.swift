@@ -72,7 +72,7 @@ struct KafkaTroubleTests {
 
   @Test func aBrokerThatGoesAndComesIsWaitedOut() throws {
     try cluster.create("events", partitions: 3)
-    for id in 0..<3 { try cluster.lead("events", id, by: id + 1) }
+    for id in Int32(0)..<3 { try cluster.lead("events", id, by: id + 1) }
     let producer = try MockProducer(cluster.bootstraps, batch: 20)
     for id in 0..<3 { try producer.produce("events", Int32(id), numbered(0..<3000)) }
     let stream = try KafkaStream.of(cluster, "events")
