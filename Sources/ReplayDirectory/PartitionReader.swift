@@ -88,7 +88,7 @@ final class PartitionReader {
     if end < next {
       guard let newer else { throw LiveError.beyondEnd(partition, wanted: wanted, end: Position(end)) }
       try checkTorn(found, from: skipped.byte, position: end, newer)
-      throw StreamFault.gap(found.file, end: end, next: newer)
+      throw try gap(found.file, end: end, newer)
     }
     (open, byte) = (found, skipped.byte)
   }
@@ -100,11 +100,8 @@ final class PartitionReader {
     if let listed, listed != done.file { throw StreamFault.replaced(done.file) }
     guard let newer else { return listed == nil ? try isReplacedByNewer(done) : false }
     if newer.start != next {
-      if listed == nil, newer.start > next {
-        throw LiveError.expired(partition, wanted: wanted, start: Position(newer.start))
-      }
       try checkTorn(done, from: byte, position: next, newer)
-      throw StreamFault.gap(done.file, end: next, next: newer)
+      throw try gap(done.file, end: next, newer)
     }
     try checkTorn(done, from: byte, position: next, newer)
     open = nil
@@ -118,6 +115,16 @@ final class PartitionReader {
     }
     if last.start < gone.file.start { throw StreamFault.vanished(gone.file) }
     return true
+  }
+
+  /// Why `newer` does not begin at `end`: retention, where it took the file itself too, else somebody's mistake.
+  private func gap(_ file: StreamFile, end: UInt64, _ newer: StreamFile) throws -> any Error {
+    // Looked at anew: a listing that retention overtakes may have the file and miss those behind it.
+    let files = try StreamListing.files(in: directory)
+    if newer.start > end, let first = files.first, first.start > file.start {
+      return LiveError.expired(partition, wanted: wanted, start: Position(first.start))
+    }
+    return StreamFault.gap(file, end: end, next: newer)
   }
 
   private func checkTorn(_ file: StreamDescriptor, from byte: UInt64, position: UInt64, _ newer: StreamFile) throws {
