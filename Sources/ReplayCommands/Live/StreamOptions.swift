@@ -45,7 +45,7 @@ struct StreamOptions: ParsableArguments {
 /// Opens streams by their address.
 struct StreamAddress: Sendable {
   let text: String
-  private let options: [(String, String)]
+  let options: [(String, String)]
 
   /// Throws `.usage` where the options are none.
   init(_ text: String, options: [String] = []) throws {
