@@ -72,9 +72,10 @@ class Archive:
             path = f"retail-{partition}-{start:020}.gz"
         path = os.path.join(self.root, path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path + ".tmp-writing", "wb") as file:
+        # Whole or not there, as an object in a bucket.
+        with open(self.root + ".writing", "wb") as file:
             file.write(gzip.compress(b"\n".join(own) + b"\n", 1))
-        os.rename(path + ".tmp-writing", path)
+        os.rename(self.root + ".writing", path)
         self.starts[partition], self.ends[partition] = start, until
 
 

@@ -1,0 +1,237 @@
+"""The button with a live stream behind the archive: races, kills, refusals, the handover to a consumer group."""
+import json, os, random, shutil, subprocess, sys, tempfile, unittest
+
+from streams import DirectoryStream, KafkaStream
+from support import HERE, ROOT, TOOL, replay
+from torture import Archive, event, rows, tally
+
+MOCK = os.path.join(ROOT, ".build", "debug", "kafka-mock")
+
+
+class LiveCase(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.scratch)
+        self.chance = random.Random(7)
+        self.store = os.path.join(self.scratch, "store.db")
+
+    def scene(self, counts=(300, 200), archived=(200, 100), kind="dir", layout="confluent"):
+        """Events, an archive of the first of them in two segments, and a stream with all."""
+        self.events = [[event(self.chance, p, len(counts), n) for n in range(count)] for p, count in enumerate(counts)]
+        self.lines = [[json.dumps(e, separators=(",", ":")).encode() for e in own] for own in self.events]
+        self.archive = Archive(self.chance, os.path.join(self.scratch, "archive"), self.lines)
+        self.archive.layout = layout
+        for partition, end in enumerate(archived):
+            self.archive.add(partition, end // 2)
+            self.archive.add(partition, end)
+        self.stream = (DirectoryStream(os.path.join(self.scratch, "retail"), self.chance) if kind == "dir"
+                       else KafkaStream(MOCK, "retail"))
+        self.addCleanup(self.stream.close)
+        self.stream.create(len(counts))
+        for partition, own in enumerate(self.lines):
+            self.stream.append(partition, own)
+
+    def run_live(self, *more, functions=("shade-velocity", "recently-viewed", "event-counts"), stream=None):
+        named = [part for name in functions for part in ("--function", name)]
+        return replay("--archive", self.archive.root, "--store", self.store, "--live", stream or self.stream.address,
+                      "--until-caught-up", *named, *more)
+
+    def assert_all_there(self):
+        wanted, found = tally(self.events), rows(self.store)
+        for table in wanted:
+            self.assertEqual(found[table], wanted[table], table)
+
+
+class HandoffTests(LiveCase):
+    def test_each_layout_and_stream(self):
+        for kind in ("dir", "kafka"):
+            for layout in ("confluent", "aiven"):
+                with self.subTest(kind=kind, layout=layout):
+                    shutil.rmtree(self.scratch)
+                    os.makedirs(self.scratch)
+                    self.scene(kind=kind, layout=layout)
+                    path = os.path.join(self.scratch, "handoff.json")
+                    done = self.run_live("--handoff-report", path)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assert_all_there()
+                    report = json.load(open(path))
+                    self.assertEqual(report["hole"], 0)
+                    kinds = {part["class"] for part in report["partitions"]}
+                    self.assertEqual(kinds, {"exact" if layout == "aiven" else "lower bound"})
+                    firsts = {part["partition"]: part["live_first"] for part in report["partitions"]}
+                    self.assertEqual(firsts, {"0": "200", "1": "100"})
+                    # The same command again has nothing to do, and follows at once.
+                    again = self.run_live()
+                    self.assertEqual(again.returncode, 0, again.stderr)
+                    self.assertNotIn("handoff  ", again.stderr)
+                    self.assert_all_there()
+
+    def test_what_comes_later_is_taken_in_from_the_stream_alone(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        more = [event(self.chance, 0, 2, 300 + n) for n in range(50)]
+        self.events[0] += more
+        self.lines[0] += [json.dumps(e, separators=(",", ":")).encode() for e in more]
+        self.stream.append(0, self.lines[0][300:])
+        self.archive.add(0, 340)
+        done = self.run_live()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_all_there()
+
+    def test_a_second_function_catches_up_and_both_go_on(self):
+        self.scene()
+        self.assertEqual(self.run_live(functions=["event-counts"]).returncode, 0)
+        done = self.run_live()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_all_there()
+
+    def test_a_full_refresh_begins_with_the_archive_again(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        done = self.run_live("--full-refresh")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("handoff  ", done.stderr)
+        self.assert_all_there()
+
+
+class RefusalTests(LiveCase):
+    def refused(self, code, *words, more=()):
+        done = self.run_live(*more)
+        self.assertEqual(done.returncode, code, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        self.assertIn("next:", done.stderr)
+        return done
+
+    def test_retention_has_passed(self):
+        self.scene(counts=(600, 200))
+        start = 250
+        for path in os.listdir(os.path.join(self.stream.root, "partition=0")):
+            os.remove(os.path.join(self.stream.root, "partition=0", path))
+        with open(self.stream.path(0, start), "wb") as file:
+            file.write(b"".join(line + b"\n" for line in self.lines[0][start:]))
+        self.refused(79, "passed the stream's retention", "partition retail/0", "150 positions later")
+
+    def test_the_topic_was_made_anew(self):
+        self.scene()
+        other = [json.dumps(event(self.chance, 0, 2, n)).encode() for n in range(300)]
+        for path in os.listdir(os.path.join(self.stream.root, "partition=0")):
+            os.remove(os.path.join(self.stream.root, "partition=0", path))
+        with open(self.stream.path(0, 0), "wb") as file:
+            file.write(b"".join(line + b"\n" for line in other))
+        self.refused(80, "not those of the archive", "position 100")
+
+    def test_another_topic(self):
+        self.scene(layout="aiven")
+        stream = DirectoryStream(os.path.join(self.scratch, "orders"), self.chance)
+        stream.create(2)
+        for partition in range(2):
+            stream.append(partition, [b'{"order":%d}' % n for n in range(400)])
+        self.stream = stream
+        self.refused(80, "not those of the archive")
+
+    def test_a_stream_that_ends_before_the_archive(self):
+        self.scene()
+        shutil.rmtree(self.stream.root)
+        self.stream = DirectoryStream(self.stream.root, self.chance)
+        self.stream.create(2)
+        for partition in range(2):
+            self.stream.append(partition, self.lines[partition][:60])
+        self.refused(81, "ends before the archive does")
+
+    def test_a_partition_that_the_stream_lacks(self):
+        self.scene()
+        shutil.rmtree(os.path.join(self.stream.root, "partition=1"))
+        self.refused(80, "lacks a partition", "expected a partition 1")
+
+    def test_nothing_to_compare(self):
+        self.scene(layout="aiven")
+        for partition, start in ((0, 200), (1, 100)):
+            directory = os.path.join(self.stream.root, f"partition={partition}")
+            shutil.rmtree(directory)
+            os.makedirs(directory)
+            with open(self.stream.path(partition, start), "wb") as file:
+                file.write(b"".join(line + b"\n" for line in self.lines[partition][start:]))
+        self.refused(82, "nothing proves")
+        done = self.run_live("--unproved-handoff")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_all_there()
+
+    def test_an_empty_partition_is_no_trouble(self):
+        self.scene(counts=(300, 200, 0, 0))
+        done = self.run_live()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("3: nothing archived, live from 0, 0 compared", done.stderr)
+        self.assert_all_there()
+
+    def test_a_partition_that_is_added(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        self.stream.create(1)
+        self.events.append([event(self.chance, 2, 3, n) for n in range(20)])
+        for e in self.events[2]:
+            e["partitionkey"] = e["data"]["customer"] = "c-new"
+        self.stream.append(2, [json.dumps(e, separators=(",", ":")).encode() for e in self.events[2]])
+        done = self.run_live()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_all_there()
+
+    def test_an_archive_without_positions(self):
+        self.scene()
+        plain = os.path.join(self.scratch, "plain")
+        os.makedirs(plain)
+        with open(os.path.join(plain, "a.json"), "wb") as file:
+            file.write(b"\n".join(self.lines[0]))
+        self.archive.root = plain
+        self.refused(64, "no positions of the stream")
+
+    def test_a_malformed_event_in_the_stream(self):
+        self.scene(counts=(300,), archived=(200,))
+        self.stream.append(0, [b'{"type":"retail.item.sold"'])
+        done = self.refused(65, "malformed event", "position 300 of partition retail/0", "everything before it")
+        self.assertNotIn("Traceback", done.stderr)
+        self.assert_all_there()
+
+    def test_no_such_stream(self):
+        self.scene()
+        for stream, code in (("dir:" + self.scratch + "/nowhere", 66), ("nats://x/y", 64), ("kafka://x", 64)):
+            done = self.run_live(stream=stream)
+            self.assertEqual(done.returncode, code, done.stderr)
+
+
+class HandoverTests(LiveCase):
+    def test_to_a_consumer_group(self):
+        self.scene(kind="kafka")
+        live = ["--live", self.stream.address, "--store", self.store, "--function", "event-counts"]
+        early = replay("handoff", *live, "--to", "kafka-group:counts")
+        self.assertEqual(early.returncode, 66, early.stderr)
+        self.assertEqual(self.run_live().returncode, 0)
+        done = replay("handoff", *live, "--to", "kafka-group:counts")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, "group counts: retail/0 goes on at 300\ngroup counts: retail/1 goes on at 200\n")
+        printed = replay("handoff", *live, "--to", "print")
+        self.assertEqual(printed.stdout, "retail,0,300\nretail,1,200\n")
+        self.assertIn("AT_TIMESTAMP", printed.stderr)
+
+    def test_not_before_the_handoff(self):
+        self.scene()
+        replay("--archive", self.archive.root, "--store", self.store, "--function", "event-counts")
+        done = replay("handoff", "--live", self.stream.address, "--store", self.store, "--function", "event-counts",
+                      "--to", "print")
+        self.assertEqual(done.returncode, 64, done.stderr)
+        self.assertIn("was not handed off", done.stderr)
+
+
+class RaceTests(unittest.TestCase):
+    def race(self, *arguments):
+        done = subprocess.run([sys.executable, os.path.join(HERE, "torture.py"), TOOL, "--kafka-mock", MOCK, *arguments],
+                              capture_output=True, text=True, timeout=600)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_fifty_races(self):
+        self.race("--runs", "35", "--seed", "1000")
+        self.race("--runs", "15", "--seed", "2000", "--stream", "kafka")
+
+
+if __name__ == "__main__":
+    unittest.main()
