@@ -4,8 +4,8 @@ import KafkaMock
 /// The marker that ends a transaction, as a coordinator writes it: the mock cluster writes none by itself, but stores what
 /// a Produce request brings.
 enum ControlBatch {
-  /// Appends a commit marker to the partition. `server` is its leader, on this machine.
-  static func commit(_ topic: String, _ partition: Int32, at server: String) throws {
+  /// Appends a commit marker to the partition. `server` is its leader, on this machine. A damaged one has a wrong checksum.
+  static func commit(_ topic: String, _ partition: Int32, at server: String, isDamaged: Bool = false) throws {
     var request = Bytes()
     request.add(Int16(0), Int16(3))  // Produce, version 3
     request.add(Int32(1))
@@ -14,7 +14,8 @@ enum ControlBatch {
     request.add(Int32(5000), Int32(1))
     request.add(text: topic)
     request.add(Int32(1), partition)
-    let batch = self.batch()
+    var batch = self.batch()
+    if isDamaged { batch[batch.count - 1] ^= 1 }
     request.add(Int32(batch.count))
     request.bytes += batch
     let answer = try exchange(request.bytes, with: server)

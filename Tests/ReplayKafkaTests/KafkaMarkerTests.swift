@@ -37,6 +37,23 @@ struct KafkaMarkerTests {
     #expect(read.events.isEmpty)
   }
 
+  /// librdkafka says so once and reads on behind the damage.
+  @Test func aDamagedBatchEndsTheReading() throws {
+    let producer = try MockProducer(cluster.bootstraps)
+    try producer.produce("events", 0, numbered(0..<5))
+    try ControlBatch.commit("events", 0, at: cluster.bootstraps, isDamaged: true)
+    try producer.produce("events", 0, numbered(5..<9))
+    let stream = try KafkaStream.of(cluster, "events")
+    try stream.seek([0: 0])
+    var read = Delivered()
+    for _ in 0..<2 {
+      let error = try #require(throws: ReplayError.self) { try stream.read(&read) { _ in false } }
+      #expect(error.code == .data, "\(error)")
+      #expect(error.details.first == "partition 0, at or behind offset 5")
+    }
+    #expect(read.offsets(0) == [0, 1, 2, 3, 4])
+  }
+
   @Test func aSeekToAMarkerOrBehindItIsLegal() throws {
     try MockProducer(cluster.bootstraps).produce("events", 0, numbered(0..<5))
     try ControlBatch.commit("events", 0, at: cluster.bootstraps)
