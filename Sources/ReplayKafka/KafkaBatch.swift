@@ -39,11 +39,27 @@ final class KafkaBatch {
 
   var first: Message? { next < order.count ? taken[place(next)] : nil }
 
+  /// Hands out and frees the messages without error that follow for the first one's partition, up to about so many bytes.
+  func takeRun(bytes limit: Int, _ body: (Message) -> Void) {
+    // Held here: a property of a class is looked after at each use.
+    let order = self.order
+    var (rank, size, partition) = (next, 0, Int32?.none)
+    while rank < order.count, size < limit, let message = taken[Int(order[rank] & 0xffff_ffff)] {
+      let kafka = message.pointee
+      guard kafka.err == RD_KAFKA_RESP_ERR_NO_ERROR, kafka.partition == partition ?? kafka.partition else { break }
+      partition = kafka.partition
+      body(message)
+      size += kafka.len + kafka.key_len
+      rd_kafka_message_destroy(message)
+      rank += 1
+    }
+    next = rank
+  }
+
   /// Frees the first one and what points into it.
   func drop() {
     let place = place(next)
     rd_kafka_message_destroy(taken[place])
-    taken[place] = nil
     next += 1
   }
 

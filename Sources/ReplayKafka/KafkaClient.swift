@@ -32,7 +32,11 @@ final class KafkaClient {
       rd_kafka_conf_destroy(configuration)
       throw error
     }
-    topicHandle = rd_kafka_topic_new(handle, address.topic, nil)
+    guard let named = rd_kafka_topic_new(handle, address.topic, nil) else {
+      rd_kafka_destroy(handle)
+      throw ReplayError(.usage, "\(address.topic) is not a topic's name")
+    }
+    topicHandle = named
   }
 
   deinit { close() }
@@ -41,8 +45,8 @@ final class KafkaClient {
     guard !isClosed else { return }
     isClosed = true
     rd_kafka_topic_destroy(topicHandle)
-    rd_kafka_consumer_close(handle)
-    rd_kafka_destroy(handle)
+    rd_kafka_assign(handle, nil)
+    KafkaEnd.of(handle, trouble, within: .seconds(5))
   }
 
   private static func configure(
@@ -67,7 +71,7 @@ final class KafkaClient {
     try set("group.id", group)
   }
 
-  /// The opaque pointer is not retained: the client holds `trouble` until after librdkafka's threads have ended.
+  /// The opaque pointer is not retained: the client, and then its end, hold `trouble` until librdkafka's threads are over.
   private static func listen(_ configuration: OpaquePointer, _ trouble: KafkaTrouble) {
     rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(trouble).toOpaque())
     rd_kafka_conf_set_error_cb(configuration) { _, code, reason, opaque in

@@ -26,22 +26,20 @@ extension KafkaStream {
   private func takeRun(of id: Int32) -> Bool {
     messages.begin(client.partition(id))
     let from = isRead(id) ? expected[Int(id)] ?? .max : .max
-    var next = from
-    while let message = batch.first, message.pointee.partition == id, message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR,
-      messages.bytes.count < 1 << 20
-    {
-      if message.pointee.offset >= next {
-        append(message)
-        next = message.pointee.offset + 1
-      }
-      batch.drop()
+    var (next, headers) = (from, KafkaHeaders())
+    swap(&headers, &self.headers)
+    batch.takeRun(bytes: 1 << 20) { message in
+      guard message.pointee.offset >= next else { return }
+      append(message, &headers)
+      next = message.pointee.offset + 1
     }
+    swap(&headers, &self.headers)
     guard messages.count > 0 else { return false }
     answered(id, next: next)
     return true
   }
 
-  private func append(_ message: KafkaBatch.Message) {
+  private func append(_ message: KafkaBatch.Message, _ headers: inout KafkaHeaders) {
     let kafka = message.pointee
     var kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     let time = rd_kafka_message_timestamp(message, &kind)

@@ -32,11 +32,12 @@ struct KafkaOptions: Sendable {
   ]
 
   /// What replay sets where the user says nothing. The wait is short since it is the age of an event at an idle topic's
-  /// end. The queue is wide since librdkafka 2.0 rests for a second whenever it is full.
+  /// end. The queue is wide since librdkafka 2.0 rests for a second whenever it is full: it holds more than a second's
+  /// work.
   static let defaults: [(key: String, value: String)] = [
     ("client.id", "replay"),
     ("fetch.wait.max.ms", "50"),
-    ("queued.min.messages", "100000"),
+    ("queued.min.messages", "500000"),
     ("queued.max.messages.kbytes", "131072"),
     ("reconnect.backoff.max.ms", "2000"),
     ("topic.metadata.refresh.fast.interval.ms", "100"),

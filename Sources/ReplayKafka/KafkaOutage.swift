@@ -11,6 +11,10 @@ extension KafkaStream {
       if isRead(id) { try resetOffset() }
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
       return  // Of the group that is not used.
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+      RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      // Is it gone, or is it a broker that came up a moment ago?
+      if missingSince == nil { refreshDue = .now }
     case _ where KafkaRefusal(code: code).mayPass: return
     default:
       if let error = client.error(for: code) { throw error }
@@ -40,7 +44,12 @@ extension KafkaStream {
     do {
       let ids = try client.partitionIDs(within: min(.seconds(1), limits.answer))
       opened += ids.filter { named.insert($0).inserted }.reversed()
-      refreshDue = .now + limits.refresh
+      (refreshDue, missingSince) = (.now + limits.refresh, nil)
+    } catch let error as ReplayError where error.code == .missing {
+      // A broker that has just come up does not know its topics yet.
+      let since = missingSince ?? now
+      (refreshDue, missingSince) = (.now + min(.seconds(1), limits.refresh), since)
+      if now - since >= min(.seconds(30), limits.outage) { throw error }
     } catch let error as ReplayError where error.code == .unavailable {
       client.trouble.noteDown(since: now)
       refreshDue = .now + min(.seconds(5), limits.refresh)

@@ -23,6 +23,8 @@ public final class KafkaStream: LiveSource {
   var named: Set<Int32> = []
   var opened: [Int32] = []
   var refreshDue = ContinuousClock.now
+  /// Since when brokers have not known the topic.
+  var missingSince: ContinuousClock.Instant?
   /// Resets in a row without an event between them.
   var resets = 0
   /// What ended the reading; a seek begins anew.
@@ -94,7 +96,7 @@ public final class KafkaStream: LiveSource {
     for (id, offset) in wanted { expected[Int(id)] = offset }
     named.formUnion(wanted.map(\.0))
     try assign()
-    (failure, resets, refreshDue) = (nil, 0, .now + limits.refresh)
+    (failure, missingSince, resets, refreshDue) = (nil, nil, 0, .now + limits.refresh)
   }
 
   public func poll(milliseconds: Int) throws -> LiveEvent? {
@@ -111,14 +113,14 @@ public final class KafkaStream: LiveSource {
   private func nextEvent(until deadline: ContinuousClock.Instant) throws -> LiveEvent? {
     while true {
       if let event = try eventOfBatch() { return event }
-      if let id = opened.popLast() { return .opened(client.partition(id), parents: []) }
       client.hear()
       try look()
-      if !opened.isEmpty { continue }
-      let left = deadline - .now
+      if let id = opened.popLast() { return .opened(client.partition(id), parents: []) }
       // Not longer than the troubles want to be looked after.
+      let left = deadline - .now
       batch.fill(from: client.handle, queue, milliseconds: left > .zero ? min(500, deadline.millisecondsLeft) : 0)
-      if batch.first == nil, .now >= deadline { return nil }
+      if let event = try eventOfBatch() { return event }
+      if .now >= deadline { return nil }
     }
   }
 

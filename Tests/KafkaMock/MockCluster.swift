@@ -1,7 +1,7 @@
 import CKafka
 
 /// Kafka brokers in memory that other processes can reach over TCP (librdkafka's mock cluster). A partition keeps 5 MiB or
-/// 100,000 batches, whichever is less; what is older passes retention. No TLS, transactions without effect, no lookup by
+/// 100,000 batches, whichever is less; what is older passes retention. A topic that is asked for comes to be, with four partitions. No TLS, transactions without effect, no lookup by
 /// time, no groups but their offsets.
 ///
 /// `@unchecked Sendable`: both handles are constants, and librdkafka locks behind every call.

@@ -148,6 +148,23 @@ struct KafkaTroubleTests {
     #expect(error?.next != nil)
   }
 
+  @Test func aTopicThatIsDeletedWhileReadingIsSaidButNotAtOnce() throws {
+    try cluster.create("events", partitions: 1)
+    var limits = KafkaLimits()
+    (limits.refresh, limits.outage) = (.milliseconds(100), .seconds(1))
+    let stream = try KafkaStream(KafkaAddress("kafka://\(cluster.bootstraps)/events"), limits: limits)
+    try stream.seek([0: 0])
+    _ = try stream.read { $0.caughtUp[0] == .zero }
+    // A broker that has just come up does not know its topics for a moment.
+    cluster.setError("events", MockCluster.ErrorCode(rawValue: 3))
+    #expect(throws: TimedOut.self) { try stream.read(within: .milliseconds(400)) { _ in false } }
+    cluster.setError("events", MockCluster.ErrorCode(rawValue: 0))
+    #expect(throws: TimedOut.self) { try stream.read(within: .seconds(2)) { _ in false } }
+    cluster.setError("events", MockCluster.ErrorCode(rawValue: 3))
+    let error = #expect(throws: ReplayError.self) { try stream.read(within: .seconds(20)) { _ in false } }
+    #expect(error?.code == .missing)
+  }
+
   @Test func aPartitionThatIsNotThereIsSaid() throws {
     try cluster.create("events", partitions: 1)
     let stream = try KafkaStream.of(cluster, "events")

@@ -1,4 +1,5 @@
 import CKafka
+import Glibc
 import KafkaMock
 import ReplayCore
 import ReplayKafka
@@ -20,13 +21,23 @@ struct KafkaProbe {
     print("\(total) events of \(probe.size) bytes in \(probe.partitions) partitions")
     for _ in 0..<(numbers.dropFirst().first ?? 5) {
       for (name, run) in [("batch", probe.batches), ("stream", probe.stream), ("single", probe.singles)] {
-        let begin = ContinuousClock.now
+        let (begin, used) = (ContinuousClock.now, KafkaProbe.used())
         let (count, first) = try run(total)
         let seconds = (ContinuousClock.now - begin) / .seconds(1)
         let afterFirst = (ContinuousClock.now - first) / .seconds(1)
-        print(name, count, "events", seconds, "s; behind the first:", Int(Double(count) / afterFirst), "events/s")
+        let work = Int((KafkaProbe.used() - used) * 1e9 / Double(count))
+        print(
+          "\(name): \(count) events in \(seconds) s; behind the first \(Int(Double(count) / afterFirst)) events/s; "
+            + "this thread's work \(work) ns an event")
       }
     }
+  }
+
+  /// Processor seconds of this thread: what others on the machine do is not in it.
+  private static func used() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   private func fill() throws -> Int {
@@ -64,7 +75,7 @@ struct KafkaProbe {
     let configuration = rd_kafka_conf_new()
     let options = [
       "bootstrap.servers": cluster.bootstraps, "group.id": "bare", "fetch.wait.max.ms": "50", "check.crcs": "true",
-      "queued.min.messages": "100000", "queued.max.messages.kbytes": "131072", "enable.auto.offset.store": "false",
+      "queued.min.messages": "500000", "queued.max.messages.kbytes": "131072", "enable.auto.offset.store": "false",
     ]
     for (key, value) in options { rd_kafka_conf_set(configuration, key, value, nil, 0) }
     let handle = rd_kafka_new(RD_KAFKA_CONSUMER, configuration, nil, 0)!
