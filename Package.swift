@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "CKafka", pkgConfig: "rdkafka"),
+    .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
     .target(
       name: "CDecode",
       cxxSettings: [.define("NDEBUG"), .define("SIMDJSON_THREADS_ENABLED", to: "0")],
@@ -42,12 +43,14 @@ let package = Package(
     room("ReplaySQLite", imports: ["ReplayCore", "CSQLite"]),
     room("ReplayDirectory", imports: ["ReplayCore"]),
     room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
+    room("ReplayHTTP", imports: ["ReplayCore", "CMicroHTTPD"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(
       "ReplayCommands",
       imports: [
         "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "ReplayDirectory",
+        "ReplayKafka", "ReplayHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
@@ -70,7 +73,9 @@ let package = Package(
     .executableTarget(
       name: "kafka-mock", dependencies: ["KafkaMock"], path: "Tests/Tools/kafka-mock", swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "KafkaMock", "CKafka"]),
-    tests("ReplayCommandsTests", imports: ["ReplayCore", "ReplayCommands"]),
+    tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
+    tests(
+      "ReplayCommandsTests", imports: ["ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQLite", "ReplayCommands"]),
     tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],
   cxxLanguageStandard: .cxx17

@@ -61,7 +61,7 @@ struct Root: ParsableCommand {
       """,
     version: "replay 0.1.0",
     subcommands: [
-      Run.self, Plan.self, Apply.self, Check.self, Status.self, Cat.self, Bench.self, Init.self, Manual.self,
+      Run.self, Plan.self, Apply.self, Check.self, Status.self, Wait.self, Cat.self, Bench.self, Init.self, Manual.self,
     ],
     defaultSubcommand: Run.self)
 
