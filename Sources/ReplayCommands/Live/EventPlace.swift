@@ -37,8 +37,24 @@ enum Settlement: Equatable {
   /// `next`: how far each function that is asked about is.
   init(of place: EventPlace, by next: [[Partition: Position]]) {
     let id = Array(place.partition.utf8)
-    let reached = next.map { own in own.filter { $0.key.id == id }.map(\.value).max() }
+    let reached = next.map { Settlement.reached(id, $0) }
     let least = reached.contains(nil) ? nil : reached.compactMap { $0 }.min()
     if let least, least > place.position { self = .settled(next: least) } else { self = .open(next: least) }
+  }
+
+  /// The farther of the two sides. Where an archive of several topics has several partitions of that name, the event may
+  /// be any one's: the least far counts.
+  private static func reached(_ id: [UInt8], _ next: [Partition: Position]) -> Position? {
+    [Side.archive, .live].compactMap { side in
+      next.filter { $0.key.side == side && $0.key.id == id }.map(\.value).min()
+    }.max()
+  }
+
+  /// Nothing is parked or dead-lettered in this version: what is settled is applied, or nothing that the function reads.
+  static func json(_ place: EventPlace, next: Position) -> [(String, JSONText)] {
+    [
+      ("settled", .bool(true)), ("as", .string("applied")), ("partition", .string(place.partition)),
+      ("position", .string("\(place.position)")), ("next", .string("\(next)")),
+    ]
   }
 }

@@ -45,17 +45,9 @@ struct Wait: ParsableCommand {
     }
   }
 
-  /// Nothing is parked or dead-lettered in this version: what is settled is applied, or nothing that the function reads.
   private func say(_ next: Position) {
     guard Console.shared.isJSON else { return Console.shared.data("applied \(position) (next \(next))") }
-    Console.shared.event("settled", Wait.json(position, next: next))
-  }
-
-  static func json(_ place: EventPlace, next: Position) -> [(String, JSONText)] {
-    [
-      ("settled", .bool(true)), ("as", .string("applied")), ("partition", .string(place.partition)),
-      ("position", .string("\(place.position)")), ("next", .string("\(next)")),
-    ]
+    Console.shared.event("settled", Settlement.json(position, next: next))
   }
 
   private func asked(_ all: [FunctionPositions], _ path: String) throws -> [FunctionPositions] {
