@@ -72,6 +72,9 @@ let package = Package(
     .target(name: "KafkaMock", dependencies: ["CKafka"], path: "Tests/KafkaMock", swiftSettings: strict),
     .executableTarget(
       name: "kafka-mock", dependencies: ["KafkaMock"], path: "Tests/Tools/kafka-mock", swiftSettings: strict),
+    .executableTarget(
+      name: "kafka-probe", dependencies: ["KafkaMock", "ReplayCore", "ReplayKafka", "CKafka"],
+      path: "Tests/Tools/kafka-probe", swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "KafkaMock", "CKafka"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
     tests(

@@ -54,6 +54,7 @@ public final class DirectoryAppender {
     self.directory = directory
     self.options = options
     try AppendedDirectory.make(directory)
+    if options.syncs { try AppendedDirectory.sync(StreamLayout.join(directory, "..")) }
   }
 
   /// Events added and not yet committed, and their bytes.
@@ -64,6 +65,17 @@ public final class DirectoryAppender {
   /// next.
   @discardableResult
   public func open(_ id: String) throws -> Position { Position(try log(id).next()) }
+
+  /// Makes the partitions `0` to `count - 1`, or throws `.usage` where the stream has others: a key would move to another
+  /// partition, and its order be lost.
+  public func divide(into count: Int) throws {
+    try FileLock(StreamLayout.join(directory, ".lock")).locked {
+      let there = Set(try StreamListing.ids(in: directory))
+      let wanted = Set((0..<count).map(String.init))
+      if !there.isEmpty, there != wanted { throw AppendFault.division(there, count) }
+      for id in wanted.sorted() { try open(id) }
+    }
+  }
 
   /// Keeps the event for the next `commit`. It is one JSON value without a line feed; whether it is JSON is the caller's
   /// business.
@@ -107,6 +119,16 @@ enum AppendFault {
     ReplayError(
       .data, isBlank ? "an event to be appended is blank" : "an event to be appended has a line feed in it",
       details: ["expected: one JSON value on one line"], next: "write each event on one line of its own")
+  }
+
+  static func division(_ there: Set<String>, _ count: Int) -> ReplayError {
+    let few = there.map(StreamFault.shown).sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }.prefix(10)
+    return ReplayError(
+      .usage, "the stream is divided in another way than into \(count) partitions",
+      details: [
+        "expected: the partitions 0 to \(count - 1)",
+        "found:    \(few.joined(separator: ", "))\(there.count > few.count ? " …" : ""), \(there.count) in all",
+      ], next: "give the number that the stream began with: another would take keys to other partitions")
   }
 
   static func id(_ id: String) -> ReplayError {

@@ -13,7 +13,7 @@ import ReplayCore
 final class PartitionLog {
   private let directory: String
   private let options: DirectoryAppender.Options
-  private let lock: Int32
+  private let lock: FileLock
   /// The newest file, as far as it was counted: whole lines, the position behind them, and the byte.
   private var newest: StreamDescriptor?
   private var end: UInt64 = 0
@@ -22,17 +22,15 @@ final class PartitionLog {
   init(_ directory: String, in parent: String, options: DirectoryAppender.Options) throws {
     self.directory = directory
     self.options = options
-    try AppendedDirectory.make(directory, in: parent, syncs: options.syncs)
-    let path = StreamLayout.join(directory, ".lock")
-    lock = retry { Systems.open(path, O_RDWR | O_CREAT | O_CLOEXEC, AppendedDirectory.fileMode) }
-    guard lock >= 0 else { throw StreamFault.failed("open", path, errno) }
+    try AppendedDirectory.make(directory)
+    // Also where it was there: whoever made it may have been killed before its name was on the disk.
+    if options.syncs { try AppendedDirectory.sync(parent) }
+    lock = try FileLock(StreamLayout.join(directory, ".lock"))
   }
-
-  deinit { close(lock) }
 
   /// The position that the next line gets.
   func next() throws -> UInt64 {
-    try locked {
+    try lock.locked {
       try find()
       return end
     }
@@ -40,7 +38,7 @@ final class PartitionLog {
 
   /// Appends lines, each with its line feed, that end at `ends`; the position of the first one.
   func append(_ bytes: [UInt8], ends: [Int]) throws -> UInt64 {
-    try locked {
+    try lock.locked {
       try find()
       let first = end
       do { try bytes.withUnsafeBytes { try write($0, ends) } } catch {
@@ -94,6 +92,8 @@ final class PartitionLog {
     if newest == nil {
       guard let opened = try StreamDescriptor.open(last, flags: O_RDWR) else { throw StreamFault.replaced(last) }
       (newest, end, size) = (opened, last.start, 0)
+      // Whoever made the file may have been killed before its name was on the disk.
+      if options.syncs { try AppendedDirectory.sync(directory) }
     }
     guard let newest else { return }
     let found = try newest.size()
@@ -103,10 +103,25 @@ final class PartitionLog {
     size = more.byte
     if found > size { try newest.cut(to: size) }
   }
+}
 
-  private func locked<Result>(_ body: () throws -> Result) throws -> Result {
-    guard retry({ flock(lock, LOCK_EX) }) == 0 else { throw StreamFault.failed("lock", directory, errno) }
-    defer { flock(lock, LOCK_UN) }
+/// The lock that appenders share: `flock` on a file, which goes with the process that had it.
+final class FileLock {
+  private let path: String
+  private let number: Int32
+
+  init(_ path: String) throws {
+    self.path = path
+    number = retry { Systems.open(path, O_RDWR | O_CREAT | O_CLOEXEC) }
+    guard number >= 0 else { throw StreamFault.failed("open", path, errno) }
+  }
+
+  deinit { close(number) }
+
+  /// Waits for the lock and has it for so long.
+  func locked<Result>(_ body: () throws -> Result) throws -> Result {
+    guard retry({ flock(number, LOCK_EX) }) == 0 else { throw StreamFault.failed("lock", path, errno) }
+    defer { flock(number, LOCK_UN) }
     return try body()
   }
 }
@@ -117,11 +132,8 @@ enum AppendedDirectory {
   static let fileMode: mode_t = 0o640
 
   /// Makes it where there is none.
-  static func make(_ path: String, in parent: String? = nil, syncs: Bool = false) throws {
-    if mkdir(path, mode) == 0 {
-      if syncs, let parent { try sync(parent) }
-      return
-    }
+  static func make(_ path: String) throws {
+    if mkdir(path, mode) == 0 { return }
     let reason = errno
     var facts = stat()
     if reason == EEXIST, stat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR { return }

@@ -88,7 +88,7 @@ final class PartitionReader {
     if end < next {
       guard let newer else { throw LiveError.beyondEnd(partition, wanted: wanted, end: Position(end)) }
       try checkTorn(found, from: skipped.byte, position: end, newer)
-      throw StreamFault.gap(found.file, end: end, next: newer)
+      throw try gap(found.file, end: end, newer)
     }
     (open, byte) = (found, skipped.byte)
   }
@@ -96,26 +96,35 @@ final class PartitionReader {
   /// Leaves a file that was read to its end for the next one; false where there is none.
   private func advance(from done: StreamDescriptor, _ files: [StreamFile]) throws -> Bool {
     try done.checkName()
-    let isListed = files.contains(done.file)
-    guard let newer else {
-      if isListed { return false }
-      // Retention took it after the listing, or before: then all must be gone.
-      guard let last = try StreamListing.files(in: directory).last else {
-        throw LiveError.beyondEnd(partition, wanted: wanted, end: .zero)
-      }
-      if last.start < done.file.start { throw StreamFault.vanished(done.file) }
-      return true
-    }
+    let listed = files.first { $0.start == done.file.start }
+    if let listed, listed != done.file { throw StreamFault.replaced(done.file) }
+    guard let newer else { return listed == nil ? try isReplacedByNewer(done) : false }
     if newer.start != next {
-      if !isListed, newer.start > next {
-        throw LiveError.expired(partition, wanted: wanted, start: Position(newer.start))
-      }
       try checkTorn(done, from: byte, position: next, newer)
-      throw StreamFault.gap(done.file, end: next, next: newer)
+      throw try gap(done.file, end: next, newer)
     }
     try checkTorn(done, from: byte, position: next, newer)
     open = nil
     return true
+  }
+
+  /// The file that was the newest is not listed any more. Listing takes time: a newer one may have come meanwhile.
+  private func isReplacedByNewer(_ gone: StreamDescriptor) throws -> Bool {
+    guard let last = try StreamListing.files(in: directory).last else {
+      throw LiveError.beyondEnd(partition, wanted: wanted, end: .zero)
+    }
+    if last.start < gone.file.start { throw StreamFault.vanished(gone.file) }
+    return true
+  }
+
+  /// Why `newer` does not begin at `end`: retention, where it took the file itself too, else somebody's mistake.
+  private func gap(_ file: StreamFile, end: UInt64, _ newer: StreamFile) throws -> any Error {
+    // Looked at anew: a listing that retention overtakes may have the file and miss those behind it.
+    let files = try StreamListing.files(in: directory)
+    if newer.start > end, let first = files.first, first.start > file.start {
+      return LiveError.expired(partition, wanted: wanted, start: Position(first.start))
+    }
+    return StreamFault.gap(file, end: end, next: newer)
   }
 
   private func checkTorn(_ file: StreamDescriptor, from byte: UInt64, position: UInt64, _ newer: StreamFile) throws {

@@ -26,7 +26,7 @@ enum StreamFault {
         .permission, what, details: reason, next: "let this user read, or append to, the stream's files")
     case EMFILE, ENFILE, ENOMEM:
       return ReplayError(.temporary, what, details: reason, next: "raise the limit, then run the command again")
-    case ENOSPC, EDQUOT, EROFS:
+    case ENOSPC, EDQUOT, EROFS, EFBIG:
       return ReplayError(.cannotCreate, what, details: reason, next: "make room for it, then run the command again")
     case ENOENT:
       return ReplayError(.missing, what, details: reason, next: "check the path given as dir:DIR")

@@ -5,6 +5,7 @@ import ReplayCore
 /// a group.
 final class KafkaClient {
   let address: KafkaAddress
+  let options: KafkaOptions
   let trouble: KafkaTrouble
   /// Both owned: destroyed by `close()`, after which nothing may use them.
   let handle: OpaquePointer
@@ -15,6 +16,7 @@ final class KafkaClient {
     _ address: KafkaAddress, options: KafkaOptions, group: String, isolation: String? = nil, log: KafkaTrouble.Log?
   ) throws {
     self.address = address
+    self.options = options
     trouble = KafkaTrouble(options: options, log: log)
     let configuration = rd_kafka_conf_new()!
     do {

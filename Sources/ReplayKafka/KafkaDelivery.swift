@@ -15,7 +15,7 @@ extension KafkaStream {
       if code == RD_KAFKA_RESP_ERR__PARTITION_EOF {
         guard isRead(id) else { continue }
         answered(id, next: offset)
-        return .caughtUp(partition(id), next: Position(UInt64(clamping: offset)))
+        return .caughtUp(client.partition(id), next: Position(UInt64(clamping: offset)))
       }
       try bear(code, words, of: id)
     }
@@ -24,7 +24,7 @@ extension KafkaStream {
 
   /// Copies the events of one partition that lie in a row, up to about 1 MiB. False where none of them was asked for.
   private func takeRun(of id: Int32) -> Bool {
-    messages.begin(partition(id))
+    messages.begin(client.partition(id))
     let from = isRead(id) ? expected[Int(id)] ?? .max : .max
     var next = from
     while let message = batch.first, message.pointee.partition == id, message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR,

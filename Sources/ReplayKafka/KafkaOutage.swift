@@ -17,7 +17,7 @@ extension KafkaStream {
       let isDamage = code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION
       let place = isRead(id) ? ["partition \(id), at or behind offset \(expected[Int(id)] ?? 0)"] : []
       throw ReplayError(
-        isDamage ? .data : .unavailable, "reading \(log) failed: \(options.withoutSecrets(words))",
+        isDamage ? .data : .unavailable, "reading \(log) failed: \(client.options.withoutSecrets(words))",
         details: place + ["brokers: \(client.address.brokers.joined(separator: ", "))"],
         next: isDamage ? "have the partition's log looked after at its broker" : nil)
     }
@@ -25,7 +25,8 @@ extension KafkaStream {
 
   /// A broker refused an offset. Either it is not there, which is said, or it is there again after an election.
   private func resetOffset() throws {
-    try checkBounds(expected.indices.compactMap { id in expected[id].map { (Int32(id), $0) } })
+    let wanted = expected.indices.compactMap { id in expected[id].map { (Int32(id), $0) } }
+    try client.checkBounds(wanted, within: limits.answer)
     resets += 1
     guard resets < 100 else { throw client.unavailable("brokers refuse offsets of \(log) that they say they have") }
     try assign()

@@ -12,7 +12,6 @@ public final class KafkaStream: LiveSource {
 
   let limits: KafkaLimits
   let client: KafkaClient
-  let options: KafkaOptions
   /// The consumer's own queue: all partitions that are read, and news. Owned.
   private let queue: OpaquePointer
   let batch = KafkaBatch(capacity: 4096)
@@ -28,7 +27,7 @@ public final class KafkaStream: LiveSource {
   var resets = 0
   /// What ended the reading; a seek begins anew.
   private var failure: (any Error)?
-  private var isClosed = false
+  var isClosed = false
 
   /// `options` are librdkafka's, as given with `-X`. Throws `.usage` where one cannot be set; connects to nobody yet.
   /// `log` gets librdkafka's log lines (level 3: an error), on any thread; without it they are dropped.
@@ -39,9 +38,8 @@ public final class KafkaStream: LiveSource {
     name = address.description
     self.log = address.topic
     self.limits = limits
-    self.options = try KafkaOptions(options)
     // librdkafka reads for a group only. This one is never joined and nothing is committed for it.
-    client = try KafkaClient(address, options: self.options, group: "replay", log: log)
+    client = try KafkaClient(address, options: try KafkaOptions(options), group: "replay", log: log)
     queue = rd_kafka_queue_get_consumer(client.handle)
     messages = LiveMessages(partition: Partition(log: address.topic, side: .live, id: ""))
   }
@@ -59,11 +57,11 @@ public final class KafkaStream: LiveSource {
   public func partitions() throws -> [LivePartition] {
     try checkOpen()
     let ids = try client.partitionIDs(within: limits.answer)
-    let (starts, ends) = try bounds(of: ids)
+    let (starts, ends) = try client.bounds(of: ids, within: limits.answer)
     named.formUnion(ids)
     opened.removeAll { named.contains($0) }
     return ids.map {
-      LivePartition(partition: partition($0), start: Position($0, in: starts), end: Position($0, in: ends))
+      LivePartition(partition: client.partition($0), start: Position($0, in: starts), end: Position($0, in: ends))
     }
   }
 
@@ -76,14 +74,14 @@ public final class KafkaStream: LiveSource {
     return Dictionary(
       uniqueKeysWithValues: ids.map { id in
         let offset = found[id].flatMap { $0 >= 0 ? $0 : nil } ?? ends[id] ?? 0
-        return (partition(id), Position(UInt64(clamping: offset)))
+        return (client.partition(id), Position(UInt64(clamping: offset)))
       })
   }
 
   public func seek(_ positions: [Partition: Position]) throws {
     try checkOpen()
     var wanted: [(Int32, Int64)] = []
-    for (partition, position) in positions { wanted.append(try place(partition, position)) }
+    for (partition, position) in positions { wanted.append(try client.place(partition, position)) }
     wanted.sort { $0.0 < $1.0 }
     let known = Set(try client.partitionIDs(within: limits.answer))
     if let strange = wanted.first(where: { !known.contains($0.0) }) {
@@ -91,7 +89,7 @@ public final class KafkaStream: LiveSource {
         .missing, "topic \(log) has no partition \(strange.0)", details: ["it has \(known.count)"],
         next: "check that this is the topic that the archive was written from")
     }
-    try checkBounds(wanted)
+    try client.checkBounds(wanted, within: limits.answer)
     expected = Array(repeating: nil, count: Int(wanted.last?.0 ?? -1) + 1)
     for (id, offset) in wanted { expected[Int(id)] = offset }
     named.formUnion(wanted.map(\.0))
@@ -113,7 +111,7 @@ public final class KafkaStream: LiveSource {
   private func nextEvent(until deadline: ContinuousClock.Instant) throws -> LiveEvent? {
     while true {
       if let event = try eventOfBatch() { return event }
-      if let id = opened.popLast() { return .opened(partition(id), parents: []) }
+      if let id = opened.popLast() { return .opened(client.partition(id), parents: []) }
       client.hear()
       try look()
       if !opened.isEmpty { continue }
@@ -121,6 +119,22 @@ public final class KafkaStream: LiveSource {
       // Not longer than the troubles want to be looked after.
       batch.fill(from: client.handle, queue, milliseconds: left > .zero ? min(500, deadline.millisecondsLeft) : 0)
       if batch.first == nil, .now >= deadline { return nil }
+    }
+  }
+
+  private func checkOpen() throws {
+    if isClosed { throw ReplayError(.unexpected, "the stream \(name) was closed") }
+  }
+
+  func isRead(_ id: Int32) -> Bool { id >= 0 && Int(id) < expected.count && expected[Int(id)] != nil }
+
+  /// Reads all partitions from where they are expected to go on; what was fetched before is dropped.
+  func assign() throws {
+    batch.discard()
+    let wanted = KafkaOffsets(topic: log, expected.indices.compactMap { id in expected[id].map { (Int32(id), $0) } })
+    let code = wanted.with { rd_kafka_assign(client.handle, $0) }
+    guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
+      throw client.unavailable("the partitions of \(log) cannot be read", code)
     }
   }
 }

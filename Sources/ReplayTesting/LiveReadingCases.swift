@@ -99,7 +99,7 @@ extension LiveSourceConformance {
 
   static func readsManyPartitions(_ harness: any LiveHarness) throws {
     let ids = (0..<40).map(String.init)
-    let large = drafts(0..<20_000)
+    let large = drafts(0..<3000)
     let small = drafts(0..<5)
     for (place, id) in ids.enumerated() {
       try harness.create(id)

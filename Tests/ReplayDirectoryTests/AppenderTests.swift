@@ -1,6 +1,7 @@
 import Foundation
 import ReplayCore
 import ReplayDirectory
+import ReplayTesting
 import Testing
 
 struct AppenderTests: Sendable {
@@ -67,35 +68,80 @@ struct AppenderTests: Sendable {
   /// Two appenders that know nothing of each other, small files, and a reader all the while.
   @Test func twoAppendersAtOnceLoseAndDoubleNothing() async throws {
     let each = 2000
-    try await withThrowingTaskGroup(of: [String].self) { group in
+    try appender().open("0")
+    async let found = Task.detached { try self.follow(until: 2 * each) }.value
+    let receipts = try await withThrowingTaskGroup(of: [String].self) { group in
       for writer in 0..<2 {
         group.addTask {
           let appender = try self.appender(500)
-          var receipts: [String] = []
-          for batch in 0..<(each / 10) {
-            receipts += try self.append((0..<10).map { "[\(writer),\(batch * 10 + $0)]" }, with: appender)
+          return try (0..<each / 10).flatMap { batch in
+            try self.append((0..<10).map { "[\(writer),\(batch * 10 + $0)]" }, with: appender)
           }
-          return receipts
         }
       }
-      var receipts: [String] = []
-      for try await some in group { receipts += some }
-      #expect(Set(receipts) == Set((0..<2 * each).map { "0:\($0)" }))
+      return try await group.reduce(into: []) { $0 += $1 }
     }
-    let stream = try DirectoryStream(scratch.path)
-    let live = try #require(try stream.partitions().first)
-    #expect(live.end == Position(UInt64(2 * each)))
-    try stream.seek([live.partition: live.start])
+    #expect(receipts.count == 2 * each && Set(receipts) == Set((0..<2 * each).map { "0:\($0)" }))
     var next = [0, 0]
-    while let event = try stream.poll(milliseconds: 0) {
-      guard case .messages(let messages) = event else { break }
-      for message in messages.messages {
-        let line = String(decoding: messages.bytes[message.payload ?? 0..<0], as: UTF8.self)
-        let numbers = line.dropFirst().dropLast().split(separator: ",").compactMap { Int($0) }
-        #expect(numbers[1] == next[numbers[0]])
-        next[numbers[0]] += 1
-      }
+    for line in try await found {
+      let numbers = line.dropFirst().dropLast().split(separator: ",").compactMap { Int($0) }
+      #expect(numbers[1] == next[numbers[0]])
+      next[numbers[0]] += 1
     }
     #expect(next == [each, each])
+    #expect(try DirectoryStream(scratch.path).partitions().map(\.end) == [Position(UInt64(2 * each))])
+  }
+
+  /// Follows partition 0 from its beginning until there were so many events.
+  func follow(until count: Int) throws -> [String] {
+    let stream = try DirectoryStream(scratch.path)
+    try stream.seek([stream.partitions()[0].partition: .zero])
+    var lines: [String] = []
+    var silent = 0
+    while lines.count < count {
+      guard case .messages(let messages)? = try stream.poll(milliseconds: 100) else {
+        silent += 1
+        if silent > 600 { throw Unexpected() }
+        continue
+      }
+      for message in messages.messages {
+        #expect(message.position == Position(UInt64(lines.count)))
+        lines.append(String(decoding: messages.bytes[message.payload ?? 0..<0], as: UTF8.self))
+      }
+    }
+    return lines
+  }
+
+  /// Any program may append, in pieces as they come: a poll after each one, and now and then a new file.
+  @Test(arguments: [1, 2, 3] as [UInt64]) func aWriterInPiecesIsFollowed(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    try scratch.write("", "0", "0.jsonl")
+    let stream = try DirectoryStream(scratch.path)
+    try stream.seek([stream.partitions()[0].partition: .zero])
+    var (name, written, found): (String, Int, [String]) = ("0.jsonl", 0, [])
+    func poll() throws {
+      while let event = try stream.poll(milliseconds: 0) {
+        guard case .messages(let messages) = event else { continue }
+        for message in messages.messages {
+          found.append(String(decoding: messages.bytes[message.payload ?? 0..<0], as: UTF8.self))
+        }
+      }
+    }
+    for _ in 0..<60 {
+      let lines = (0..<random.number(1...20)).map { "{\"n\":\(written + $0)}\n" }
+      written += lines.count
+      var text = Substring(lines.joined())
+      while !text.isEmpty {
+        let piece = text.prefix(random.number(1...60))
+        text = text.dropFirst(piece.count)
+        try scratch.add(String(piece), "0", name)
+        try poll()
+      }
+      #expect(found.count == written)
+      guard random.once(in: 4) else { continue }
+      name = "\(written).jsonl"
+      try scratch.write("", "0", name)
+    }
+    #expect(found == (0..<written).map { "{\"n\":\($0)}" }, "seed \(seed)")
   }
 }

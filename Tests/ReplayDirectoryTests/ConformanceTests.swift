@@ -40,9 +40,16 @@ final class DirectoryHarness: LiveHarness {
   let appender: DirectoryAppender
   let abilities: Set<LiveAbility> = [.openedLater, .retention]
 
-  init() throws { appender = try DirectoryAppender(scratch.path, options: .init(rotateBytes: 1000, syncs: false)) }
+  private let isSmall: Bool
 
-  func source() throws -> any LiveSource { try DirectoryStream(scratch.path) }
+  init(isSmall: Bool) throws {
+    self.isSmall = isSmall
+    appender = try DirectoryAppender(scratch.path, options: .init(rotateBytes: 1000, syncs: false))
+  }
+
+  func source() throws -> any LiveSource {
+    isSmall ? try DirectoryStream(scratch.path, maxMessages: 7, maxBytes: 64) : try DirectoryStream(scratch.path)
+  }
 
   func create(_ id: String) throws { try appender.open(id) }
 
@@ -62,14 +69,31 @@ final class ScriptedHarness: LiveHarness {
   let stream: ScriptedStream
   let abilities = Set(LiveAbility.allCases)
 
-  init(seed: UInt64) { stream = ScriptedStream(seed: seed, options: .init(maxMessages: Int(seed) * 40)) }
+  private let seed: UInt64
+  private var random: SplitMix64
+
+  init(seed: UInt64) {
+    self.seed = seed
+    random = SplitMix64(seed: seed)
+    stream = ScriptedStream(seed: seed, options: .init(maxMessages: Int(seed) * 40))
+  }
 
   func source() throws -> any LiveSource { stream.reader() }
 
-  func create(_ id: String) throws { stream.open(id) }
+  var faults: [UInt64: LiveFault] = [:]
+
+  func create(_ id: String) throws {
+    let partition = stream.open(id)
+    for (number, fault) in faults { stream.violate(fault, at: number, in: partition) }
+  }
 
   func append(_ drafts: [LiveDraft], to id: String) throws -> [Position] {
-    drafts.map { stream.append($0, to: stream.partition(id)) }
+    let partition = stream.partition(id)
+    return drafts.map { draft in
+      // Every other seed has numbers that no event has.
+      if seed % 2 == 0 { stream.skip(UInt64(random.number(0...3)), in: partition) }
+      return stream.append(draft, to: partition)
+    }
   }
 
   func expire(_ id: String) throws -> Position {
@@ -79,13 +103,29 @@ final class ScriptedHarness: LiveHarness {
 }
 
 struct LiveSourceConformanceTests {
-  @Test(arguments: LiveSourceConformance.all) func directoryStream(_ one: LiveSourceConformance.Case) throws {
-    try one.run { try DirectoryHarness() }
+  @Test(arguments: LiveSourceConformance.all, [false, true]) func directoryStream(
+    _ one: LiveSourceConformance.Case, isSmall: Bool
+  ) throws {
+    try one.run { try DirectoryHarness(isSmall: isSmall) }
   }
 
   @Test(arguments: LiveSourceConformance.all, [1, 2, 3]) func scriptedStream(
     _ one: LiveSourceConformance.Case, seed: UInt64
   ) throws {
     try one.run { ScriptedHarness(seed: seed) }
+  }
+
+  /// A suite that lets a fault pass proves nothing.
+  @Test(arguments: [LiveFault.duplicate, .reorder, .lose, .earlyCaughtUp]) func theSuiteFindsEachFault(fault: LiveFault)
+    throws
+  {
+    let reading = try #require(LiveSourceConformance.all.first)
+    #expect(throws: ContractViolation.self) {
+      try reading.run {
+        let harness = ScriptedHarness(seed: 1)
+        harness.faults = [500: fault]
+        return harness
+      }
+    }
   }
 }

@@ -113,6 +113,21 @@ struct DirectoryStreamTests {
     #expect(try #require(error(replaced)).summary.contains("replaced"))
   }
 
+  @Test func aFileThatIsRenamedOrTakenFromTheEndIsAnError() throws {
+    try scratch.write("0\n1\n", "0", "0.jsonl")
+    let renamed = try follow("0")
+    _ = try drain(renamed)
+    #expect(rename(scratch.file("0", "0.jsonl"), scratch.file("0", "00.jsonl")) == 0)
+    #expect(try #require(error(renamed)).summary.contains("replaced"))
+    try scratch.write("2\n", "0", "2.jsonl")
+    let vanished = try follow("0")
+    _ = try drain(vanished)
+    #expect(unlink(scratch.file("0", "2.jsonl")) == 0)
+    #expect(try #require(error(vanished)).summary.contains("not among the oldest"))
+    #expect(unlink(scratch.file("0", "00.jsonl")) == 0)
+    #expect(throws: LiveError.beyondEnd(partition("0"), wanted: Position(3), end: .zero)) { try drain(vanished) }
+  }
+
   @Test(arguments: ["", "  ", "\t\r"]) func aBlankLineIsAnErrorBehindWhatIsBeforeIt(blank: String) throws {
     try scratch.write("0\n1\n\(blank)\n3\n", "0", "0.jsonl")
     let stream = try follow("0")

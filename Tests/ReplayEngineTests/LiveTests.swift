@@ -135,7 +135,13 @@ struct LiveTests {
   @Test func f10GoingBack() throws {
     let (all, archived) = split(12)
     for fault in [LiveFault.duplicate, .reorder] {
-      let button = button(all, archived)
+      let button = button(all, archived, stream: ScriptedStream(archived))
+      try button.press()
+      for (index, own) in all.enumerated() {
+        for sale in own.dropFirst(archived[index].count) {
+          button.stream.append(sale.json, to: button.stream.partition("\(index)"))
+        }
+      }
       button.stream.violate(fault, at: UInt64(archived[0].count) + 3, in: button.stream.partition("0"))
       let error = #expect(throws: ReplayError.self) { try button.press() }
       #expect(error?.code == .unexpected)

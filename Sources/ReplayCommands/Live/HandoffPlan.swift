@@ -120,7 +120,7 @@ struct HandoffPlan {
     _ partition: PartitionPlan, _ live: LivePartition, _ archive: OpenedArchive, _ source: any LiveSource
   ) throws -> [ArchivedEvent] {
     for segment in partition.segments.reversed() {
-      let found = try events(of: segment, archive, keep: .max)
+      let found = try events(of: segment, archive, keep: nil)
       guard let first = found.first else { continue }
       if live.start.number > first.position.number {
         var error = HandoffRun.error(.expired(live.partition, wanted: first.position, start: live.start), of: source)
@@ -134,7 +134,7 @@ struct HandoffPlan {
     return []
   }
 
-  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int) throws -> [ArchivedEvent] {
+  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int?) throws -> [ArchivedEvent] {
     var found: [ArchivedEvent] = []
     try ArchiveTail.eachPayload(
       of: segment, in: archive.source, anatomy: archive.plan.anatomy, framing: command.archive.format,
@@ -142,9 +142,9 @@ struct HandoffPlan {
     ) { position, payload in
       let print = PayloadPrinter.print(payload)
       found.append(ArchivedEvent(position: position, print: PayloadPrint(bytes: print.bytes, tokens: print.tokens)))
-      if found.count >= 2 * max(1, keep) && keep < .max / 2 { found.removeFirst(found.count - keep) }
+      if let keep, found.count >= 2 * max(1, keep) { found.removeFirst(found.count - keep) }
     }
-    return Array(found.suffix(keep))
+    return keep.map { Array(found.suffix($0)) } ?? found
   }
 }
 

@@ -114,6 +114,7 @@ struct LiveReplay {
       .extraction
     let decoder = LiveDecoder(
       extraction, of: source.name, key: archive.layout.usesKeysFiles ? .message : .asInArchive,
+      payloadKey: JSONPath(command.stream.liveKey),
       limits: command.archive.limits)
     var options = LiveOptions(now: Clock.milliseconds)
     options.commitMilliseconds = Int64(command.stream.liveCommitInterval * 1000)

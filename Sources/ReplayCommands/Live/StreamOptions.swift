@@ -13,6 +13,8 @@ struct StreamOptions: ParsableArguments {
     help: ArgumentHelp(
       "An option of librdkafka, KEY=VALUE; a secret as KEY=@file:PATH or KEY=@env:NAME.", valueName: "option"))
   var streamOptions: [String] = []
+  @Option(help: "Where the partition key is in the payload of stream events that have no key of their own.")
+  var liveKey = "partitionkey"
   @Flag(help: "End once everything that is in the stream is applied.")
   var untilCaughtUp = false
   @Option(help: "Archived events of each partition that are read back from the stream and compared before the handoff.")
@@ -43,7 +45,7 @@ struct StreamOptions: ParsableArguments {
 /// Opens streams by their address.
 struct StreamAddress: Sendable {
   let text: String
-  private let options: [(String, String)]
+  let options: [(String, String)]
 
   /// Throws `.usage` where the options are none.
   init(_ text: String, options: [String] = []) throws {

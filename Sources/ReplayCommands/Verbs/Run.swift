@@ -126,7 +126,7 @@ struct Replaying {
     let bytes = left.reduce(0) { $0 + $1.entry.size }
     let progress = ProgressLine(projections.map(\.name).joined(separator: " + "), totalBytes: bytes)
     board?.began(archive.plan.partitions.map(\.partition), bytes: bytes)
-    if before > 0 {
+    if before > 0, !left.isEmpty || command.stream.live == nil {
       Console.shared.say(
         "replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
     }

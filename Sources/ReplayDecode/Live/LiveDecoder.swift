@@ -24,6 +24,9 @@ public final class LiveDecoder: PayloadDecoder {
   }
 
   private let inner: Extractor
+  /// The place of the key that events without a key of their own have in their payload; nil where it is in the payload
+  /// anyhow.
+  private let innerKey: Int?
   private let parts: PayloadExtraction
   /// For each field that is not in the payload, what of the message it is.
   private let beside: [Int: Beside]
@@ -32,8 +35,11 @@ public final class LiveDecoder: PayloadDecoder {
   private let limits: DecodeLimits
   private let stream: String
 
-  /// `stream`: its name, for messages.
-  public init(_ extraction: Extraction, of stream: String, key: KeySource, limits: DecodeLimits = DecodeLimits()) {
+  /// `stream`: its name, for messages. `payloadKey`: where the key is in the payload of events that have none beside it.
+  public init(
+    _ extraction: Extraction, of stream: String, key: KeySource, payloadKey: JSONPath = Anatomy().key,
+    limits: DecodeLimits = DecodeLimits()
+  ) {
     let own = key == .message && extraction.keyColumn >= 0 ? Set([extraction.keyColumn]) : []
     let headers = extraction.headersColumn >= 0 ? Set([extraction.headersColumn]) : []
     parts = PayloadExtraction(extraction, beside: own.union(headers))
@@ -48,7 +54,12 @@ public final class LiveDecoder: PayloadDecoder {
     }
     self.beside = beside
     conditions = extraction.functions.map { $0.conditions.filter { beside[$0.field] != nil } }
-    inner = Extractor(parts.inner, limits: limits, dropDuplicates: false)
+    let takesKey = beside.values.contains(.key)
+    innerKey = takesKey ? parts.inner.fields.count : nil
+    let fields = Extraction(
+      fields: parts.inner.fields + (takesKey ? [payloadKey] : []), functions: parts.inner.functions,
+      anatomy: parts.inner.anatomy)
+    inner = Extractor(fields, limits: limits, dropDuplicates: false)
     self.limits = limits
     self.stream = stream
   }
@@ -142,6 +153,7 @@ public final class LiveDecoder: PayloadDecoder {
             block.fields[record * block.fieldCount + index]
           } else {
             slice(beside[column] ?? .nothing, of: message, messages, storage.payloads)
+              ?? innerKey.map { block.fields[record * block.fieldCount + $0] } ?? Slice(offset: 0, tail: 0)
           }
       }
       var mask = block.masks[record]
@@ -173,21 +185,24 @@ public final class LiveDecoder: PayloadDecoder {
     block.fieldCount = width
   }
 
+  /// Nil where the message has no key.
   private func slice(
     _ what: Beside, of message: LiveMessages.Message, _ messages: LiveMessages, _ storage: BlockStorage
-  ) -> Slice {
+  ) -> Slice? {
     switch what {
-    case .nothing: return Slice(offset: 0, tail: 0)
-    case .headers: return message.headers.map { copy(messages.bytes[$0], .array, storage) } ?? Slice(offset: 0, tail: 0)
-    case .time:
-      return message.time.map { copy(Array(String($0).utf8)[...], .number, storage) } ?? Slice(offset: 0, tail: 0)
     case .key:
-      guard let key = message.key else { return Slice(offset: 0, tail: 0) }
+      guard let key = message.key else { return nil }
       var bytes = messages.bytes[key]
       // A key that was written as JSON text has quotes, which the archive's reader takes off too.
       if bytes.count >= 2, bytes.first == 34, bytes.last == 34 { bytes = bytes.dropFirst().dropLast() }
       return copy(bytes, .string, storage)
+    case .headers:
+      if let headers = message.headers { return copy(messages.bytes[headers], .array, storage) }
+    case .time:
+      if let time = message.time { return copy(Array(String(time).utf8)[...], .number, storage) }
+    case .nothing: break
     }
+    return Slice(offset: 0, tail: 0)
   }
 
   private func copy(_ bytes: ArraySlice<UInt8>, _ kind: Slice.Kind, _ storage: BlockStorage) -> Slice {

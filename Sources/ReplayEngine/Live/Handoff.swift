@@ -66,6 +66,8 @@ public struct Handoff: Sendable {
   /// Ascending; those that the stream may still have.
   private let tail: [ArchivedEvent]
   private var place = 0
+  /// The stream's last event that was taken.
+  private var lastTaken: Position?
   public private(set) var compared = 0
   private let rule: Rule
 
@@ -87,8 +89,8 @@ public struct Handoff: Sendable {
     self.rule = rule
   }
 
-  /// Where the stream is to be read from; nil where nothing is to be read.
-  public var readFrom: Position? { tail.first?.position }
+  /// Where the stream is to be read from now; nil where nothing is to be read.
+  public var readFrom: Position? { lastTaken?.successor ?? tail.first?.position }
 
   /// What to do before anything is read.
   public func begin() -> Action {
@@ -99,6 +101,7 @@ public struct Handoff: Sendable {
 
   /// The stream's next event from `readFrom` on.
   public mutating func take(_ position: Position, _ print: PayloadPrint) -> Action {
+    lastTaken = position
     if kind == .exact, rule.isSparse {
       while place < tail.count, tail[place].position < position { place += 1 }
     }

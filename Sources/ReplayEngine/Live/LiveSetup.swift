@@ -59,7 +59,7 @@ public struct LiveState: Sendable {
     public var isClosed = false
 
     /// Positions that are not applied yet, about: not all of them need be filled.
-    public var gap: UInt64 { end.number.distance(from: next.number).map { $0 } ?? 0 }
+    public var gap: UInt64 { end.number.distance(from: next.firstNumber) ?? 0 }
     public var isCaughtUp: Bool { isClosed || (caughtUpAt != nil && committed >= end) }
   }
 

@@ -1,5 +1,4 @@
 import ReplayCore
-import Synchronization
 
 /// Looks, while the archive is replayed, whether the stream still has what comes behind it; asks the run to stop when it
 /// does not, or when it will not any more once the replay arrives there.
@@ -13,7 +12,7 @@ public final class RetentionWatch: Sendable {
   }
 
   private let state = Monitor(State())
-  private let thread: Mutex<NamedThread?> = Mutex(nil)
+  private let thread = Monitor<NamedThread?>(nil)
   /// Between two looks, in milliseconds.
   private let interval: Int
   private let now: @Sendable () -> Int64
@@ -36,13 +35,13 @@ public final class RetentionWatch: Sendable {
   /// `open`: a stream for the watch's own thread.
   public func start(_ open: @escaping @Sendable () throws -> any LiveSource) throws {
     let thread = try NamedThread("replay-retention") { [self] in watch(open) }
-    self.thread.withLock { $0 = thread }
+    self.thread.quietly { $0 = thread }
   }
 
   /// Ends the watch; what it found, where it stopped the run.
   public func finish() -> ReplayError? {
     state.change { $0.isOver = true }
-    thread.withLock { thread in
+    thread.quietly { thread in
       thread?.join()
       thread = nil
     }

@@ -1,0 +1,111 @@
+import ArgumentParser
+import ReplayCore
+import ReplayEngine
+import ReplayKafka
+import ReplaySQLite
+
+/// `replay handoff`: nobody wants a second permanent consumer, so the one they have goes on where the replay ended.
+struct HandOver: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "handoff",
+    abstract: "Let the function's own consumer go on where a live replay ended.",
+    discussion: """
+      replay --archive A --function F --store S --live kafka://H/T --until-caught-up
+      replay handoff --function F --store S --live kafka://H/T --to kafka-group:NAME
+
+      Commits the next offsets for that group, which must have no members and not be ahead. The consumer then begins \
+      without a hole or a double. --to print says what to set elsewhere.
+      """)
+
+  @Option(help: "The function whose positions are handed over.")
+  var function: String
+  @OptionGroup(title: "Store") var store: StoreOptions
+  @Option(help: "The stream: kafka://HOST:PORT/TOPIC, or dir:DIR with --to print.")
+  var live: String
+  @Option(
+    name: .customShort("X"), help: ArgumentHelp("An option of librdkafka, as in run.", valueName: "option"))
+  var streamOptions: [String] = []
+  @Option(help: "kafka-group:NAME, or print.")
+  var to: String
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func run() throws {
+    output.apply()
+    Signals.endAtOnce()
+    let address = try StreamAddress(live, options: streamOptions)
+    let positions = try reached()
+    if to == "print" { return try show(positions, address) }
+    guard to.hasPrefix("kafka-group:"), live.hasPrefix("kafka://") else {
+      throw ReplayError(
+        .usage, "this cannot be handed over to: \(to)", effect: "nothing was written",
+        next: "say --to kafka-group:NAME with a kafka:// stream, or --to print")
+    }
+    let group = try KafkaGroup(
+      String(to.dropFirst("kafka-group:".count)), of: try KafkaAddress(live), options: address.options)
+    defer { group.close() }
+    try group.commit(positions)
+    for (partition, next) in positions.sorted(by: { $0.key < $1.key }) {
+      Console.shared.data("group \(group.name): \(partition) goes on at \(next.firstNumber)")
+    }
+    Console.shared.say(
+      "replay: \(function) is in the hands of group \(group.name): everything before these offsets is in "
+        + "\(store.store), nothing from them on; start its consumer, and do not follow the stream with replay any more")
+  }
+
+  /// The function's next position of each partition of the stream.
+  private func reached() throws -> [Partition: Position] {
+    let path = try StoreOptions.path(store.store)
+    guard let known = try SQLiteStore.inspect(path).first(where: { $0.name == function }) else {
+      throw ReplayError(.usage, "the store has no function \(function): \(path)", next: "see `replay status`")
+    }
+    let live = known.checkpoint.frontier.filter { $0.key.side == .live }
+    guard known.phase == .live, !live.isEmpty else {
+      throw ReplayError(
+        .usage, "the function \(function) was not handed off to a stream yet",
+        details: ["its phase is \(known.phase.rawValue)"], effect: "nothing was written",
+        next: "replay its archive with --live and --until-caught-up first")
+    }
+    return live
+  }
+
+  private func show(_ positions: [Partition: Position], _ address: StreamAddress) throws {
+    let source = try address.open()
+    defer { source.close() }
+    for part in try source.partitions().sorted(by: { $0.partition < $1.partition }) {
+      guard let next = positions[part.partition] else { continue }
+      if next.firstNumber < part.start.number {
+        throw HandoffRun.error(.expired(part.partition, wanted: next, start: part.start), of: source)
+      }
+      // As kafka-consumer-groups --reset-offsets --from-file reads it.
+      Console.shared.data("\(source.log),\(part.partition.name),\(next.firstNumber)")
+    }
+    if let time = try lastTime(positions, source) {
+      Console.shared.say(
+        "replay: for an AWS Lambda event source mapping: StartingPosition AT_TIMESTAMP, StartingPositionTimestamp "
+          + "\(Words.fixed(Double(time) / 1000, 3)) (the least time of the partitions' last applied events). Events from "
+          + "then on come again: the function has to drop those before the offsets above")
+    }
+  }
+
+  /// The least time among the partitions' last applied events; nil where the stream does not say.
+  private func lastTime(_ positions: [Partition: Position], _ source: any LiveSource) throws -> Int64? {
+    var wanted: [Partition: Position] = [:]
+    for part in try source.partitions() {
+      guard let next = positions[part.partition], part.start < next, next.firstNumber.low > 0 else { continue }
+      wanted[part.partition] = Position(next.firstNumber.low - 1)
+    }
+    guard !wanted.isEmpty else { return nil }
+    try source.seek(wanted)
+    var times: [Partition: Int64] = [:]
+    var asked = wanted.keys.count
+    while asked > 0, let event = try source.poll(milliseconds: 5_000) {
+      switch event {
+      case .messages(let messages):
+        if times[messages.partition] == nil { times[messages.partition] = messages.messages.first?.time }
+      case .caughtUp: asked -= 1
+      case .opened, .closed: break
+      }
+    }
+    return times.values.min()
+  }
+}

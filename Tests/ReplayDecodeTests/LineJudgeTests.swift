@@ -1,0 +1,54 @@
+import ReplayCore
+import ReplayDecode
+import Testing
+
+struct LineJudgeTests {
+  func key(_ line: String, _ path: String? = "k") throws -> String? {
+    let judge = LineJudge(key: path.map { JSONPath($0) })
+    var found: String?
+    try Array(line.utf8).withUnsafeBytes { found = try judge.judge($0).map { String($0) } }
+    return found
+  }
+
+  @Test(arguments: ["1", "\"a\"", "null", "[]", " {\"a\" : [1, 2]} \r", "1e400", "123456789012345678901234567890"])
+  func anyValueIsJSON(line: String) throws { #expect(try key(line, nil) == nil) }
+
+  @Test(arguments: [
+    ("", 0), ("{", 1), ("{}{}", 2), ("{} x", 3), ("\"a", 2), ("[1,]", 3), ("nul", 0), ("\"\t\"", 1), ("[1 2]", 3),
+  ]) func whatIsNoJSONIsFoundWhereItStops(line: String, byte: Int) throws {
+    do {
+      _ = try key(line, nil)
+      Issue.record("\(line) was taken")
+    } catch LineJudge.Fault.notJSON(let found, _) { #expect(found == byte, "\(line)") }
+  }
+
+  @Test func bytesThatAreNoUTF8AreRefused() throws {
+    let judge = LineJudge()
+    let line: [UInt8] = Array("{\"a\":\"".utf8) + [0xc3, 0x28] + Array("\"}".utf8)
+    #expect(throws: LineJudge.Fault.notJSON(byte: 6, expected: "UTF-8")) {
+      try line.withUnsafeBytes { _ = try judge.judge($0) }
+    }
+  }
+
+  @Test(arguments: [
+    ("{\"k\":\"v\"}", "v"), ("{\"k\":12.50}", "12.50"), ("{\"a\":{\"k\":1},\"k\":\"\\u0061\\n\"}", "a\n"),
+    ("{\"k\":\"first\",\"k\":\"second\"}", "first"), ("{\"k\":\"\"}", ""),
+  ]) func theKeyIsFound(line: String, expected: String) throws { #expect(try key(line) == expected) }
+
+  @Test(arguments: [
+    ("{}", "nothing"), ("{\"k\":null}", "null"), ("{\"k\":{}}", "an object"), ("{\"k\":[]}", "an array"),
+    ("{\"k\":true}", "a boolean"), ("[1]", "no object"), ("\"k\"", "no object"), ("null", "nothing"),
+  ]) func whatIsNoKeyIsNamed(line: String, found: String) {
+    #expect(throws: LineJudge.Fault.noKey(found: found)) { try key(line) }
+  }
+
+  /// The memory grows with the line, and one judge takes many.
+  @Test func linesOfAnyLength() throws {
+    let judge = LineJudge(key: JSONPath("data.k"))
+    for length in [1, 4000, 4096, 10_000, 3_000_000, 5] {
+      let line = Array("{\"pad\":\"\(String(repeating: "x", count: length))\",\"data\":{\"k\":\"\(length)\"}}".utf8)
+      let found = try line.withUnsafeBytes { try judge.judge($0).map { String($0) } }
+      #expect(found == "\(length)")
+    }
+  }
+}
