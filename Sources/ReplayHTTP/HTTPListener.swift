@@ -25,6 +25,8 @@ public final class HTTPListener: Sendable {
   private let socket: ListenSocket
   /// The library's server, as an address: a pointer cannot be handed into a lock. 0: it is closed.
   private let daemon = Mutex<UInt>(0)
+  /// Questions whose answers are not sent yet.
+  private let open = Atomic<Int>(0)
 
   /// Listens from now on; `answer` is called on the connection's thread and may wait. A connection that says nothing for
   /// `idleSeconds` is closed. Throws `.cannotCreate` or `.permission` where it cannot listen.
@@ -41,8 +43,13 @@ public final class HTTPListener: Sendable {
         guard let context, let connection, let path, let method, let state else { return .NO }
         let listener = Unmanaged<HTTPListener>.fromOpaque(context).takeUnretainedValue()
         let isFirst = state.pointee == nil
+        if isFirst { listener.open.add(1, ordering: .relaxed) }
         state.pointee = context
         return listener.take(connection, String(cString: path), String(cString: method), isFirst, bodyBytes)
+      },
+      { context, _, state, _ in
+        guard let context, state?.pointee != nil else { return }
+        Unmanaged<HTTPListener>.fromOpaque(context).takeUnretainedValue().open.subtract(1, ordering: .relaxed)
       }, context)
     guard let started else {
       let cause = errno
@@ -58,12 +65,14 @@ public final class HTTPListener: Sendable {
 
   deinit { close() }
 
-  /// Ends every connection and stops to listen. Waits for answers that are being made: whoever waits in one is to be
-  /// told first.
+  /// Stops to listen and ends every connection. Waits for answers that are being made, so that whoever waits in one is to
+  /// be told first, and half a second at most until they are sent.
   public func close() {
     daemon.withLock { daemon in
       guard let running = OpaquePointer(bitPattern: daemon) else { return }
       socket.remove()
+      if MHD_quiesce_daemon(running) != -1 { socket.close() }
+      for _ in 0..<50 where open.load(ordering: .relaxed) > 0 { usleep(10_000) }
       MHD_stop_daemon(running)
       daemon = 0
     }

@@ -10,12 +10,14 @@ import Testing
   /// Answers `/echo`, waits at `/wait` until `gate` opens, and does not know the rest.
   final class Server: Sendable {
     let gate = Mutex(false)
+    let waiting = Mutex(0)
 
     func answer(_ request: Request) -> Response {
       switch request.path {
       case "/echo":
         return .line(200, request.query.map { "\($0.name)=\($0.value ?? "-")" }.joined(separator: "|"))
       case "/wait":
+        waiting.withLock { $0 += 1 }
         while !gate.withLock({ $0 }) { usleep(2_000) }
         return .line(200, "waited")
       case "/sleep":
@@ -111,6 +113,29 @@ import Testing
     let listener = try listener(idleSeconds: 1)
     defer { listener.close() }
     #expect(try client(listener).get("/sleep").body == "slept\n")
+  }
+
+  @Test func closingSendsTheAnswersThatAreBeingMade() throws {
+    let listener = try listener()
+    let waiting = try (0..<5).map { _ in try client(listener) }
+    for client in waiting { client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n") }
+    while server.waiting.withLock({ $0 }) < 5 { usleep(1_000) }
+    server.gate.withLock { $0 = true }
+    listener.close()
+    for client in waiting { #expect(Answer(client.rest()).body == "waited\n") }
+    #expect(Client(port: try port(listener)) == nil)
+  }
+
+  @Test func closingDoesNotWaitForConnectionsThatSayNothing() throws {
+    let listener = try listener()
+    let silent = try client(listener)
+    let half = try client(listener)
+    half.send("GET /echo HTT")
+    #expect(try client(listener).get("/echo").status == 200)
+    let began = ContinuousClock.now
+    listener.close()
+    #expect(ContinuousClock.now - began < .seconds(2))
+    #expect(silent.rest() == "" && half.rest() == "")
   }
 
   @Test func aPortThatIsTaken() throws {

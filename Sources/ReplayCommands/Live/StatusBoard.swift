@@ -21,6 +21,8 @@ final class StatusBoard: Sendable {
 
   var now: BoardState { state.quietly { $0 } }
 
+  var waiters: Int { waiting.quietly { $0 } }
+
   func change(_ body: (inout BoardState) -> Void) { state.change(body) }
 
   func began(_ partitions: [Partition], bytes: UInt64) {
