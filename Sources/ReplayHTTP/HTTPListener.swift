@@ -20,6 +20,7 @@ public final class HTTPListener: Sendable {
   /// Where it listens: with the port that the system chose, where it was to choose one.
   public let address: String
 
+  private let asked: ListenAddress
   private let answer: Answer
   private let idleSeconds: Int
   private let socket: ListenSocket
@@ -31,6 +32,7 @@ public final class HTTPListener: Sendable {
   /// Listens from now on; `answer` is called on the connection's thread and may wait. A connection that says nothing for
   /// `idleSeconds` is closed. Throws `.cannotCreate` or `.permission` where it cannot listen.
   public init(_ asked: ListenAddress, idleSeconds: Int = 10, answer: @escaping Answer) throws {
+    self.asked = asked
     self.answer = answer
     self.idleSeconds = idleSeconds
     socket = try ListenSocket(asked)
@@ -71,9 +73,11 @@ public final class HTTPListener: Sendable {
     daemon.withLock { daemon in
       guard let running = OpaquePointer(bitPattern: daemon) else { return }
       socket.remove()
-      if MHD_quiesce_daemon(running) != -1 { socket.close() }
+      // From here on the descriptor is ours to close, once nobody polls it any more.
+      let isOurs = MHD_quiesce_daemon(running) != -1
       for _ in 0..<50 where open.load(ordering: .relaxed) > 0 { usleep(10_000) }
       MHD_stop_daemon(running)
+      if isOurs { socket.close() }
       daemon = 0
     }
   }
@@ -88,6 +92,9 @@ public final class HTTPListener: Sendable {
         return queue(.line(413, "a question has no body"), on: connection)
       }
       return .YES
+    }
+    if asked.needsOwnName, !HTTPListener.isOwnName(connection) {
+      return queue(.line(403, "ask by an address or as localhost"), on: connection)
     }
     // What cannot be: the head said that there is no body.
     if let bodyBytes, bodyBytes.pointee > 0 { return .NO }
@@ -105,6 +112,16 @@ public final class HTTPListener: Sendable {
     if MHD_lookup_connection_value(connection, .HEADER_KIND, "Transfer-Encoding") != nil { return true }
     guard let length = MHD_lookup_connection_value(connection, .HEADER_KIND, "Content-Length") else { return false }
     return String(cString: length) != "0"
+  }
+
+  /// Whether the question names this machine by a number or as localhost. A page from elsewhere, whose name its owner lets
+  /// point here, would be allowed by its browser to read the answer.
+  private static func isOwnName(_ connection: OpaquePointer) -> Bool {
+    guard let host = MHD_lookup_connection_value(connection, .HEADER_KIND, "Host") else { return true }
+    let text = String(cString: host)
+    if text.hasPrefix("[") { return true }
+    let name = text.prefix { $0 != ":" }
+    return name.lowercased() == "localhost" || name.allSatisfy { $0.isASCII && ($0.isNumber || $0 == ".") }
   }
 
   private static func query(_ connection: OpaquePointer) -> [(name: String, value: String?)] {

@@ -72,6 +72,12 @@ public struct ListenAddress: Sendable, Hashable {
       .usage, "this is no address to listen on: \(text)", next: "say 127.0.0.1:PORT, [::1]:PORT or unix:PATH")
   }
 
+  /// Whether only this machine's own names may be asked by: an address that others reach has any name.
+  var needsOwnName: Bool {
+    if case .unix = kind { return false }
+    return isOfThisMachine
+  }
+
   private var isOfThisMachine: Bool {
     switch kind {
     case .unix: true

@@ -96,7 +96,7 @@ class Listening(unittest.TestCase):
         self.start()
         self.until_ready()
         answers = []
-        waiting = threading.Thread(target=lambda: answers.append(self.ask("/wait?partition=3&position=99999&timeout=1h")))
+        waiting = threading.Thread(target=lambda: answers.append(self.ask("/wait?partition=3&position=99999&timeout=10m")))
         waiting.start()
         time.sleep(0.3)
         self.process.send_signal(signal.SIGINT)

@@ -83,7 +83,7 @@ import Testing
       board.change { $0.ended(exitCode: nil) }
     }
     thread.start()
-    #expect(ask("/wait", ("partition", "3"), ("position", "30"), ("timeout", "1h")).status == 503)
+    #expect(ask("/wait", ("partition", "3"), ("position", "30"), ("timeout", "10m")).status == 503)
   }
 
   @Test func questionsThatCannotBeAnswered() {
@@ -93,7 +93,7 @@ import Testing
     let bad: [[(String, String?)]] = [
       [], [("partition", "3")], [("position", "1")], [("partition", "3"), ("position", "x")],
       [("partition", "3"), ("position", nil)], [("partition", "3"), ("position", "1"), ("timeout", "5")],
-      [("partition", "3"), ("position", "1"), ("timeout", "2h")],
+      [("partition", "3"), ("position", "1"), ("timeout", "601s")],
       [("partition", "3"), ("position", "1"), ("offset", "1")],
       [("partition", "3"), ("partition", "4"), ("position", "1")],
     ]

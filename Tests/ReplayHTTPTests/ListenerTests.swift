@@ -77,6 +77,25 @@ import Testing
     #expect(try client(listener).get("/echo", head: "Content-Length: 0\r\n").status == 200)
   }
 
+  /// The name of a web page that was made to point to this machine.
+  @Test func onlyTheMachinesOwnNamesAreAnswered() throws {
+    let listener = try listener()
+    defer { listener.close() }
+    for (host, status) in [
+      ("localhost:80", 200), ("LOCALHOST", 200), ("127.0.0.1:9464", 200), ("[::1]:9464", 200), ("", 200),
+      ("example.org", 403), ("127.0.0.1.example.org:80", 403), ("localhost.example.org", 403),
+    ] {
+      let client = try client(listener)
+      client.send("GET /echo HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+      #expect(Answer(client.rest()).status == status, "\(host)")
+    }
+    let others = try HTTPListener(try ListenAddress("0.0.0.0:0", allowsOthers: true)) { [server] in server.answer($0) }
+    defer { others.close() }
+    let client = try client(others)
+    client.send("GET /echo HTTP/1.1\r\nHost: example.org\r\n\r\n")
+    #expect(Answer(client.rest()).status == 200)
+  }
+
   @Test func garbageAndLongHeadsEndOneConnectionOnly() throws {
     let listener = try listener(idleSeconds: 1)
     defer { listener.close() }
@@ -92,7 +111,7 @@ import Testing
     let listener = try listener()
     defer { listener.close() }
     let waiting = try (0..<40).map { _ in try client(listener) }
-    for client in waiting { client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n") }
+    for client in waiting { client.send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n") }
     let began = ContinuousClock.now
     for _ in 0..<20 { #expect(try client(listener).get("/echo").status == 200) }
     #expect(ContinuousClock.now - began < .seconds(5))
@@ -118,7 +137,7 @@ import Testing
   @Test func closingSendsTheAnswersThatAreBeingMade() throws {
     let listener = try listener()
     let waiting = try (0..<5).map { _ in try client(listener) }
-    for client in waiting { client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n") }
+    for client in waiting { client.send("GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n") }
     while server.waiting.withLock({ $0 }) < 5 { usleep(1_000) }
     server.gate.withLock { $0 = true }
     listener.close()

@@ -52,7 +52,7 @@ struct WaitQuestion {
   struct Fault: Error, Equatable { let line: String }
 
   private static let names = ["partition", "position", "timeout", "function"]
-  private static let longest = TimeSpan(seconds: 3_600)
+  private static let longest = TimeSpan(seconds: 600)
 
   static func read(_ query: [(name: String, value: String?)]) -> Result<WaitQuestion, Fault> {
     var values: [String: String] = [:]
@@ -72,7 +72,7 @@ struct WaitQuestion {
     }
     guard let timeout = values["timeout"].map(TimeSpan.init(argument:)) ?? TimeSpan(seconds: 5),
       timeout.milliseconds <= longest.milliseconds
-    else { return .failure(Fault(line: "timeout must be \(TimeSpan.form); here at most 1h")) }
+    else { return .failure(Fault(line: "timeout must be \(TimeSpan.form); here at most 10m")) }
     let place = EventPlace(partition: partition, position: position)
     return .success(WaitQuestion(place: place, function: values["function"], timeout: timeout))
   }
