@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "CKafka", pkgConfig: "rdkafka"),
+    .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
     .target(
       name: "CDecode",
       cxxSettings: [.define("NDEBUG"), .define("SIMDJSON_THREADS_ENABLED", to: "0")],
@@ -42,13 +43,14 @@ let package = Package(
     room("ReplaySQLite", imports: ["ReplayCore", "CSQLite"]),
     room("ReplayDirectory", imports: ["ReplayCore"]),
     room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
+    room("ReplayHTTP", imports: ["ReplayCore", "CMicroHTTPD"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(
       "ReplayCommands",
       imports: [
         "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "ReplayDirectory",
-        "ReplayKafka",
+        "ReplayKafka", "ReplayHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
@@ -74,7 +76,9 @@ let package = Package(
       name: "kafka-probe", dependencies: ["KafkaMock", "ReplayCore", "ReplayKafka", "CKafka"],
       path: "Tests/Tools/kafka-probe", swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "KafkaMock", "CKafka"]),
-    tests("ReplayCommandsTests", imports: ["ReplayCore", "ReplayCommands"]),
+    tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
+    tests(
+      "ReplayCommandsTests", imports: ["ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQLite", "ReplayCommands"]),
     tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],
   cxxLanguageStandard: .cxx17

@@ -9,7 +9,10 @@ enum ExitCodes {
     ("73", "Something cannot be created."), ("75", "The store is locked, or its answer was lost."),
     ("76", "Another run took the function over."), ("77", "Permission."),
     ("78", "The store was made by another version, shape or reading of the function."),
-    ("99", "Only bench --threshold: slower than asked."),
+    ("79", "Events have passed the stream's retention: there would be a hole."),
+    ("80", "The stream's events are not the archive's."), ("81", "The stream ends before the archive."),
+    ("82", "Nothing proves the handoff."), ("99", "Only bench --threshold: slower than asked."),
+    ("124", "Only wait: the event was not settled in time."),
     ("130, 143", "Stopped by Ctrl-C or SIGTERM; what was read whole is committed."),
   ]
 }

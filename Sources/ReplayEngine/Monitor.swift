@@ -10,12 +10,12 @@ import ReplayCore
 
 /// A value behind one lock, with one condition to wait on. The engine's threads meet here once a block, never once an
 /// event. `@unchecked Sendable`: the value is reached only while the lock is held.
-final class Monitor<Value>: @unchecked Sendable {
+package final class Monitor<Value>: @unchecked Sendable {
   private var value: Value
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-  init(_ value: Value) {
+  package init(_ value: Value) {
     self.value = value
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
@@ -31,7 +31,7 @@ final class Monitor<Value>: @unchecked Sendable {
   }
 
   /// Changes the value and wakes everyone who waits.
-  func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+  package func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
     pthread_mutex_lock(mutex)
     defer {
       pthread_cond_broadcast(condition)
@@ -41,7 +41,7 @@ final class Monitor<Value>: @unchecked Sendable {
   }
 
   /// Changes the value where nobody waits for the change.
-  func quietly<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+  package func quietly<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body(&value)
@@ -49,7 +49,7 @@ final class Monitor<Value>: @unchecked Sendable {
 
   /// Changes the value, and wakes everyone who waits if `body` then answers true for the second: that somebody may have
   /// waited for this.
-  func tell<Result>(_ body: (inout Value) throws -> (Result, Bool)) rethrows -> Result {
+  package func tell<Result>(_ body: (inout Value) throws -> (Result, Bool)) rethrows -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     let (result, isNews) = try body(&value)
@@ -59,7 +59,7 @@ final class Monitor<Value>: @unchecked Sendable {
 
   /// Waits until `body` answers something, and wakes everyone else, unless `quietly`: where nobody waits for what it
   /// changes.
-  func wait<Result>(quietly: Bool = false, _ body: (inout Value) throws -> Result?) rethrows -> Result {
+  package func wait<Result>(quietly: Bool = false, _ body: (inout Value) throws -> Result?) rethrows -> Result {
     pthread_mutex_lock(mutex)
     defer {
       if !quietly { pthread_cond_broadcast(condition) }
@@ -72,7 +72,7 @@ final class Monitor<Value>: @unchecked Sendable {
   }
 
   /// Waits until `body` answers something, or for `milliseconds`.
-  func wait<Result>(milliseconds: Int, _ body: (inout Value) throws -> Result?) rethrows -> Result? {
+  package func wait<Result>(milliseconds: Int, _ body: (inout Value) throws -> Result?) rethrows -> Result? {
     var deadline = timespec()
     clock_gettime(CLOCK_REALTIME, &deadline)
     deadline.tv_nsec += milliseconds % 1000 * 1_000_000

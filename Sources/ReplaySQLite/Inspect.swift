@@ -1,13 +1,4 @@
-import CSQLite
 import ReplayCore
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// What a store knows about one function, for `replay status`.
 public struct FunctionStatus: Sendable {
@@ -37,27 +28,9 @@ extension SQLiteStore {
   /// Reads what the store at `path` holds, from one snapshot and beside a running writer. Changes nothing and makes no
   /// file. Errors: `.missing` where there is no file, `.config` where it is no database or a newer replay's.
   public static func inspect(_ path: String) throws -> [FunctionStatus] {
-    guard let file = StoreFile(path) else {
-      throw ReplayError(
-        .missing, "there is no store: \(path)", next: "check --store; the first `replay run` makes the file")
+    try StoreFile.reading(path) { connection in
+      try StoredFunction.all(on: connection).map { try status($0, connection) }
     }
-    if file.hasJournal { return try inspect(file, immutable: false) }
-    let before = file.stamp
-    let attempt = Result { try inspect(file, immutable: true) }
-    // A writer that began meanwhile may have changed pages under the reader: only then read beside it.
-    if file.hasJournal || file.stamp != before { return try inspect(file, immutable: false) }
-    return try attempt.get()
-  }
-
-  private static func inspect(_ file: StoreFile, immutable: Bool) throws -> [FunctionStatus] {
-    let connection = try Connection(
-      immutable ? file.immutableAddress : file.real, path: file.path,
-      flags: SQLITE_OPEN_READONLY | (immutable ? SQLITE_OPEN_URI : 0), busyTimeoutMilliseconds: 10_000)
-    try connection.run("BEGIN")
-    defer { connection.rollback() }
-    guard try OwnTables.exist(on: connection) else { return [] }
-    try OwnTables.checkFormat(on: connection)
-    return try StoredFunction.all(on: connection).map { try status($0, connection) }
   }
 
   private static func status(_ stored: StoredFunction, _ connection: Connection) throws -> FunctionStatus {
@@ -79,38 +52,5 @@ extension SQLiteStore {
       events: stored.events, epochs: stored.epochs, updatedAt: updatedAt, owner: stored.owner,
       positions: positions.sorted { $0.partition < $1.partition }, checkpoint: checkpoint,
       tables: tables, reading: stored.reading, command: stored.command)
-  }
-}
-
-/// An existing file and what lies beside it.
-private struct StoreFile {
-  let path: String
-  /// Without symbolic links: SQLite keeps its journal beside the real file.
-  let real: String
-
-  init?(_ path: String) {
-    guard let found = realpath(path, nil) else { return nil }
-    defer { free(found) }
-    self.path = path
-    real = String(cString: found)
-  }
-
-  /// True while a writer has the file open, or after one was killed.
-  var hasJournal: Bool { access(real + "-wal", F_OK) == 0 || access(real + "-journal", F_OK) == 0 }
-
-  /// Size and time of change.
-  var stamp: [Int] {
-    var info = stat()
-    guard stat(real, &info) == 0 else { return [] }
-    return [Int(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec]
-  }
-
-  /// An address that makes SQLite read the file alone: without it, reading makes the journal's files.
-  var immutableAddress: String {
-    let plain = real.utf8.map { byte in
-      let isPlain = byte | 32 >= 97 && byte | 32 <= 122 || byte >= 45 && byte <= 57 || byte == UInt8(ascii: "_")
-      return isPlain ? String(UnicodeScalar(byte)) : "%" + Hex.text(UInt64(byte)).suffix(2)
-    }
-    return "file:" + plain.joined() + "?immutable=1"
   }
 }

@@ -1,5 +1,5 @@
 """Every exit code that the README documents, each made by what it is for."""
-import os, re, shutil, signal, sqlite3, subprocess, tempfile, time, unittest
+import gzip, os, re, shutil, signal, sqlite3, subprocess, tempfile, time, unittest
 
 from support import BAD, GOOD, ROOT, TOOL, generate, replay
 
@@ -98,6 +98,41 @@ class ExitCodes(unittest.TestCase):
         done = replay(*self.command)
         self.assertIn("version 7", done.stderr)
         self.assertIn("version 1", done.stderr)
+        return done.returncode, done.stderr
+
+    def live(self, change, *more):
+        """Replays the archive and goes on with a stream: what was archived of each partition, as `change` leaves it.
+
+        `change` gets a partition's lines, and answers the number of the first one that is left and the lines."""
+        stream = os.path.join(self.home, "stream")
+        topic = os.path.join(ARCHIVE, "topics", "retail")
+        for partition in os.listdir(topic):
+            lines = []
+            for name in sorted(os.listdir(os.path.join(topic, partition))):
+                with gzip.open(os.path.join(topic, partition, name)) as file:
+                    lines += file.read().splitlines(keepends=True)
+            start, lines = change(lines)
+            os.makedirs(os.path.join(stream, partition))
+            with open(os.path.join(stream, partition, f"{start:020}.jsonl"), "wb") as file:
+                file.write(b"".join(lines))
+        done = replay(*self.command, "--live", f"dir:{stream}", "--until-caught-up", *more)
+        return done.returncode, done.stderr
+
+    def case_79(self):
+        return self.live(lambda lines: (len(lines) + 7, lines[:1]))
+
+    def case_80(self):
+        return self.live(lambda lines: (0, lines[:-1] + lines[:1]))
+
+    def case_81(self):
+        return self.live(lambda lines: (0, lines[:-1]), "--positions", "dense")
+
+    def case_82(self):
+        return self.live(lambda lines: (len(lines), lines[:1]), "--positions", "dense")
+
+    def case_124(self):
+        replay(*self.command)
+        done = replay("wait", "--store", self.store, "--position", "3:999999", "--timeout", "10ms")
         return done.returncode, done.stderr
 
     def case_99(self):

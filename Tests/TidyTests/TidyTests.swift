@@ -20,7 +20,7 @@ struct TidyTests {
     "ReplayCore": [], "ReplayArchive": ["ReplayCore"],
     "ReplayDecode": ["ReplayCore", "CDecode", "CZstd", "CISAL"], "ReplayEngine": ["ReplayCore"],
     "ReplaySQLite": ["ReplayCore", "CSQLite"], "ReplayDirectory": ["ReplayCore"],
-    "ReplayKafka": ["ReplayCore", "CKafka"],
+    "ReplayKafka": ["ReplayCore", "CKafka"], "ReplayHTTP": ["ReplayCore", "CMicroHTTPD"],
     "RetailProjections": ["ReplayCore"],
     "ReplayTesting": ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"],
     "Replay": ["ReplayCore", "ReplayCommands"],

@@ -11,9 +11,11 @@ struct LiveReplay {
   let command: Run
   let address: StreamAddress
   private let projections: [any Projection]
+  private let board: StatusBoard?
 
-  init(_ command: Run, live: String) throws {
+  init(_ command: Run, live: String, board: StatusBoard?) throws {
     self.command = command
+    self.board = board
     address = try StreamAddress(live, options: command.stream.streamOptions)
     projections = try command.functions.projections
   }
@@ -23,7 +25,7 @@ struct LiveReplay {
     let source = try address.open()
     defer { source.close() }
     var archive = try OpenedArchive(command.archive)
-    let replaying = Replaying(command, archive: archive)
+    let replaying = Replaying(command, archive: archive, board: board)
     try replaying.refuseStoreInside()
     replaying.sayArchive()
     var store = try OpenedStore(command, archive, refresh: command.fullRefresh)
@@ -48,7 +50,7 @@ struct LiveReplay {
   private func pass(
     _ functions: [Int], _ archive: inout OpenedArchive, _ store: inout OpenedStore, _ watch: RetentionWatch
   ) throws -> Summary? {
-    let replaying = Replaying(command, archive: archive)
+    let replaying = Replaying(command, archive: archive, board: board)
     let checkpoints = functions.map { store.checkpoints[$0] }
     let summary: Summary
     do {
@@ -79,6 +81,7 @@ struct LiveReplay {
     _ functions: [Int], _ plan: HandoffPlan, _ archive: OpenedArchive, _ source: any LiveSource, _ store: OpenedStore
   ) throws {
     let began = Clock.milliseconds()
+    board?.change { $0.handsOff() }
     let parts = try plan.parts(archive, source, store.checkpoints[functions[0]])
     var run = HandoffRun(parts, of: source, stop: Signals.stop, now: Clock.milliseconds) { payload in
       let print = PayloadPrinter.print(payload)
@@ -99,6 +102,7 @@ struct LiveReplay {
       milliseconds: Clock.milliseconds() - began)
     for line in report.lines { Console.shared.say("replay: \(line)") }
     Console.shared.event("handoff", report.json)
+    board?.handedOff(report)
     if let path = command.stream.handoffReport {
       try OutputFile.write(JSONText.object(report.json).text + "\n", to: path)
     }
@@ -120,7 +124,11 @@ struct LiveReplay {
     let voice = LiveVoice(source.name)
     let setup = LiveSetup(
       projections: projections, extraction: extraction, source: source, decoder: decoder, store: store.store,
-      options: options, stop: Signals.stop, observe: voice.hear)
+      options: options, stop: Signals.stop
+    ) {
+      voice.hear($0)
+      board?.hear($0)
+    }
     let frontiers = store.checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
     let ended: (outcome: LiveOutcome, state: LiveState)
     do { ended = try LiveRun(setup, frontiers: frontiers).run() } catch let error as LiveError {

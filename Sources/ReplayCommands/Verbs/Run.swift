@@ -16,6 +16,7 @@ struct Run: ParsableCommand {
   @Option(help: "Write the run's account as JSON to this file.")
   var report: String?
   @OptionGroup(title: "Live") var stream: StreamOptions
+  @OptionGroup(title: "Listen") var listen: ListenOptions
   @OptionGroup(title: "Chain") var chain: ChainOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Output") var output: OutputOptions
@@ -23,8 +24,10 @@ struct Run: ParsableCommand {
   func run() throws {
     output.apply()
     try Replaying.reporting(to: report) {
-      if let live = stream.live { return try LiveReplay(self, live: live).run() }
-      try Replaying(self, archive: try OpenedArchive(archive)).run()
+      try StatusServer.serving(self) { board in
+        if let live = stream.live { return try LiveReplay(self, live: live, board: board).run() }
+        try Replaying(self, archive: try OpenedArchive(archive), board: board).run()
+      }
     }
   }
 }
@@ -33,10 +36,12 @@ struct Run: ParsableCommand {
 struct Replaying {
   let command: Run
   var archive: OpenedArchive
+  private let board: StatusBoard?
 
-  init(_ command: Run, archive: OpenedArchive) {
+  init(_ command: Run, archive: OpenedArchive, board: StatusBoard? = nil) {
     self.command = command
     self.archive = archive
+    self.board = board
   }
 
   /// Runs `body`; where it fails, the report says so. A report that cannot be written is an error before anything is.
@@ -118,8 +123,9 @@ struct Replaying {
     let settled = Set(checkpoints.first?.settled.map(\.entry.name) ?? [])
     let before = checkpoints.map(\.events).min() ?? 0
     let left = resumed.plan.partitions.flatMap(\.segments).filter { !settled.contains($0.name) }
-    let progress = ProgressLine(
-      projections.map(\.name).joined(separator: " + "), totalBytes: left.reduce(0) { $0 + $1.entry.size })
+    let bytes = left.reduce(0) { $0 + $1.entry.size }
+    let progress = ProgressLine(projections.map(\.name).joined(separator: " + "), totalBytes: bytes)
+    board?.began(archive.plan.partitions.map(\.partition), bytes: bytes)
     if before > 0, !left.isEmpty || command.stream.live == nil {
       Console.shared.say(
         "replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
@@ -130,7 +136,8 @@ struct Replaying {
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
       decoder: decoder, store: store, rule: archive.chain(command.chain), options: command.work.options,
       stop: Signals.stop
-    ) { event in
+    ) { [board] event in
+      board?.hear(event)
       switch event {
       case .progress(let now): progress.show(now)
       case .committed(let commits, let events, let rows):
@@ -139,6 +146,7 @@ struct Replaying {
       }
     }
     let report = try ReplayRun(setup, checkpoints: checkpoints).run()
+    board?.finished(report)
     return Summary(
       report: report, store: store.name, late: resumed.late, earlier: checkpoints.flatMap(\.findings),
       command: CommandLine.arguments)
