@@ -44,13 +44,15 @@ public final class KafkaGroup {
     return found
   }
 
-  /// Who reads for the group now.
+  /// Who reads for the group now; empty too where the brokers cannot say: they refuse a commit for a group with members
+  /// by themselves.
   public func members() throws -> [Member] {
     var answer: UnsafePointer<rd_kafka_group_list>?
     let code = rd_kafka_list_groups(client.handle, name, &answer, (.now + limits.answer).millisecondsLeft)
     defer { if let answer { rd_kafka_group_list_destroy(answer) } }
     let groups = answer.map { UnsafeBufferPointer(start: $0.pointee.groups, count: Int($0.pointee.group_cnt)) }
     let group = groups?.first { $0.group.map { String(cString: $0) } == name }
+    if code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE { return [] }
     guard let group else {
       // Of a part of the brokers: the one that was not asked may be the group's.
       try check(code, "its members cannot be listed")
