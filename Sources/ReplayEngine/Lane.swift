@@ -49,7 +49,7 @@ final class Lane {
         let base = columns.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
         let batch = Batch(
           block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
-          cursor: cursor)
+          cursor: cursor, phase: block.segment.partition.side == .live ? .live : .archive)
         do { try run(index, batch) } catch {
           throw failure(error, of: projections[index], in: block, at: cursor.pointee)
         }
