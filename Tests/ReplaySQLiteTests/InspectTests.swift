@@ -32,6 +32,21 @@ import Testing
     #expect(scratch.names == ["store.db"], "inspecting makes no file")
   }
 
+  @Test func positionsAlone() throws {
+    let scratch = try Scratch()
+    #expect(throws: ReplayError.self) { try SQLiteStore.positions(scratch.path) }
+    #expect(scratch.names == [])
+    let store = try run(scratch)
+    let beside = try SQLiteStore.positions(scratch.path)
+    try store.close()
+    for found in [beside, try SQLiteStore.positions(scratch.path)] {
+      #expect(found.map(\.name) == ["daily", "other"])
+      #expect(found.map(\.next) == [[partition("10"): Position(5), partition("2"): Position(7)], [:]])
+      #expect(found.map(\.phase) == [.archive, .archive])
+    }
+    #expect(scratch.names == ["store.db"], "asking makes no file")
+  }
+
   private func run(_ scratch: Scratch) throws -> SQLiteStore {
     let function = Function.sums()
     let store = scratch.store(Self.options)
