@@ -3,7 +3,7 @@ SWIFT ?= swift
 REPLAY = .build/release/replay
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: deps build release demo test unit sanitize blackbox kill lint bench bench-data bench-peers fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox kill torture lint bench bench-data bench-peers fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -14,7 +14,7 @@ build: deps
 release: deps
 	$(SWIFT) build -c release --product replay
 
-demo: release ## replays a million events, is killed half-way, resumes
+demo: release ## replays a million events, is killed half-way, resumes, goes live
 	@python3 scripts/demo.py $(REPLAY)
 
 test: deps lint release ## everything CI runs
@@ -33,6 +33,12 @@ blackbox: release
 
 kill: release ## 200 kill points (POINTS=n, SEED=n)
 	python3 Tests/BlackBox/kill.py $(REPLAY) --points $(or $(POINTS),200) --seed $(or $(SEED),1)
+
+torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster (RUNS=n, SEED=n)
+	$(SWIFT) build -c release --product kafka-mock
+	python3 Tests/BlackBox/torture.py $(REPLAY) --runs $(or $(RUNS),450) --seed $(or $(SEED),1)
+	python3 Tests/BlackBox/torture.py $(REPLAY) --runs 50 --seed $(or $(SEED),1) --stream kafka \
+		--kafka-mock .build/release/kafka-mock
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

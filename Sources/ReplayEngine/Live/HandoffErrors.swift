@@ -39,13 +39,13 @@ extension HandoffRun {
   }
 
   static func error(_ refusal: Handoff.Refusal, _ part: Part, of source: any LiveSource) -> ReplayError {
-    let where_ = "partition \(part.live.partition)"
+    let place = "partition \(part.live.partition)"
     switch refusal {
     case .differs(let position, let archived):
       return ReplayError(
         .otherStream, "the stream's events are not those of the archive: \(source.name)",
         details: [
-          "\(where_), position \(position): the stream has another event than the archive has at \(archived)",
+          "\(place), position \(position): the stream has another event than the archive has at \(archived)",
           "\(part.handoff.compared) events before it are the same",
         ], effect: effect,
         next: "compare them (`replay cat --from`); a topic that was deleted and made anew, a wrong topic or a damaged "
@@ -53,17 +53,17 @@ extension HandoffRun {
     case .missing(let archived, let found):
       return ReplayError(
         .otherStream, "the stream lacks an event that was archived: \(source.name)",
-        details: ["\(where_): expected an event at position \(archived)", "found: the next one is at \(found)"],
+        details: ["\(place): expected an event at position \(archived)", "found: the next one is at \(found)"],
         effect: effect, next: "if the stream is compacted, say so with --positions sparse; else it is another stream")
     case .ends(let end, let archived):
       return ReplayError(
         .beyondEnd, "the stream ends before the archive does: \(source.name)",
-        details: ["\(where_): expected the archived event at position \(archived)", "found: it ends at \(end)"],
+        details: ["\(place): expected the archived event at position \(archived)", "found: it ends at \(end)"],
         effect: effect, next: "look whether this is the stream that was archived, or one that was made anew")
     case .nothingCompared:
       return ReplayError(
         .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
-        details: ["\(where_): none of the last archived events is in the stream or the archive any more"],
+        details: ["\(place): none of the last archived events is in the stream or the archive any more"],
         effect: effect, next: "look at both ends, and say --unproved-handoff if they belong together")
     }
   }

@@ -113,7 +113,10 @@ public struct HandoffRun {
   @discardableResult private mutating func settle(_ part: Part, _ action: Handoff.Action) throws -> Bool {
     switch action {
     case .goOn: return false
-    case .refused(let refusal): throw HandoffRun.error(refusal, part, of: source)
+    case .refused(let refusal):
+      // A hole that is certain is said rather than that nothing is proved.
+      if refusal == .nothingCompared { try HandoffRun.verify(part.handoff.archiveEnd, part, of: source) }
+      throw HandoffRun.error(refusal, part, of: source)
     case .proved(let start, let compared):
       try HandoffRun.verify(start, part, of: source)
       results.append(

@@ -24,7 +24,9 @@ final class LiveAttempt {
   private var ledger: Ledger
   /// Places of partitions that moved since the last commit.
   private var moved: Set<Int> = []
+  /// When the stream's ends were asked for: while events keep coming, nobody says how far they go.
   private var endsAsked: Int64
+  private static let endsMilliseconds: Int64 = 2_000
 
   init(
     _ setup: LiveSetup, frontiers: [[Partition: Position]], state: LiveState, before bound: LiveRun.Fault?
@@ -71,7 +73,9 @@ final class LiveAttempt {
       let event = try polled(patience)
       var hasChanged = false
       switch event {
-      case .messages(let messages): try take(messages)
+      case .messages(let messages):
+        try take(messages)
+        askEnds()
       case .caughtUp(let partition, let next): caughtUp(partition, next)
       case .opened: hasChanged = true
       case .closed(let partition): if let place = places[partition] { state.parts[place].isClosed = true }
@@ -98,6 +102,17 @@ final class LiveAttempt {
   private func isDue(_ rests: Bool) -> Bool {
     commits.isDue(
       now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes)
+  }
+
+  private func askEnds() {
+    let now = setup.options.now()
+    guard now - endsAsked > LiveAttempt.endsMilliseconds else { return }
+    endsAsked = now
+    // A stream that cannot say it now will be asked again; nothing depends on it but what is told.
+    for part in (try? setup.source.partitions()) ?? [] {
+      guard let place = places[part.partition] else { continue }
+      state.parts[place].end = max(state.parts[place].end, part.end)
+    }
   }
 
   private func reached(_ fault: LiveRun.Fault) -> Bool {
