@@ -176,6 +176,20 @@ class RefusalTests(LiveCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_all_there()
 
+    def test_a_live_function_is_not_given_the_archive_or_another_stream(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        done = replay("--archive", self.archive.root, "--store", self.store, "--function", "event-counts")
+        self.assertEqual(done.returncode, 64, done.stderr)
+        self.assertIn("follows a stream", done.stderr)
+        other = DirectoryStream(os.path.join(self.scratch, "orders"), self.chance)
+        other.create(2)
+        self.stream, kept = other, self.stream
+        self.refused(80, "follows another stream", "expected: retail", "found:    orders")
+        self.stream = kept
+        self.assertEqual(self.run_live().returncode, 0)
+        self.assert_all_there()
+
     def test_an_archive_without_positions(self):
         self.scene()
         plain = os.path.join(self.scratch, "plain")

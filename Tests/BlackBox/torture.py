@@ -97,14 +97,18 @@ class Run:
             while self.archive.ends[partition] < end:
                 self.archive.add(partition, min(end, self.archive.ends[partition] + chance.randint(1, 400)))
             self.stream.append(partition, own[:chance.randint(end, len(own))])
-        self.stream.expire([s - chance.choice([0, 0, 5, 150]) for s in self.archive.starts])
+        # Where every number is said to be filled, the end is exact and the last segment need not be in the stream whole.
+        self.is_dense = self.archive.layout == "confluent" and chance.random() < 0.4
+        is_exact = self.is_dense or self.archive.layout == "aiven"
+        least = [end - 1 for end in self.archive.ends] if is_exact else self.archive.starts
+        self.stream.expire([position - chance.choice([0, 0, 5, 150]) for position in least])
         self.store = os.path.join(self.scratch, "store.db")
 
     def command(self):
         chance = self.chance
         functions = [part for name in FUNCTIONS for part in ("--function", name)]
         return [self.tool, "--archive", self.archive.root, "--store", self.store, "--live", self.stream.address,
-                "--until-caught-up", "--progress", "none", "--lanes", str(chance.randint(1, 4)),
+                "--until-caught-up", "--positions", "dense" if self.is_dense else "unstated", "--progress", "none", "--lanes", str(chance.randint(1, 4)),
                 "--commit-interval", str(chance.choice([0.001, 0.02, 10])), "--live-commit-interval",
                 str(chance.choice([0.001, 0.05, 1])), "--block-bytes", str(chance.choice([4096, 65536]))] + functions
 

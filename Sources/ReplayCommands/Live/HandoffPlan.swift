@@ -2,10 +2,12 @@ import ReplayArchive
 import ReplayCore
 import ReplayDecode
 import ReplayEngine
+import Synchronization
 
 /// How the archive's partitions and the stream's belong together, and where each is to be entered.
 struct HandoffPlan {
   private let command: Run
+  private let entry: StreamEntry
   private let kind: HandoffClass
   private let log: String
   private let liveLog: String
@@ -25,6 +27,7 @@ struct HandoffPlan {
         details: [archive.layout.endStrength.sentence], effect: "nothing was read or written",
         next: "say with --position or --segment-pattern where the numbers are, or replay without --live")
     }
+    entry = StreamEntry(kind: kind, options: command.archive)
     let logs = Set(archive.plan.partitions.map(\.partition.log)).sorted()
     guard logs.count <= 1 else {
       throw ReplayError(
@@ -33,12 +36,12 @@ struct HandoffPlan {
         next: "name one topic's directory with --archive")
     }
     log = logs.first ?? ""
-    try verify(archive.plan, try source.partitions(), source)
+    try verify(archive, try source.partitions(), source)
   }
 
   /// What of it can be known before anything is read.
-  private func verify(_ plan: ArchivePlan, _ parts: [LivePartition], _ source: any LiveSource) throws {
-    for partition in plan.partitions {
+  private func verify(_ archive: OpenedArchive, _ parts: [LivePartition], _ source: any LiveSource) throws {
+    for partition in archive.plan.partitions {
       guard let part = parts.first(where: { $0.partition.id == partition.partition.id }) else {
         throw ReplayError(
           .otherStream, "the stream lacks a partition that was archived: \(source.name)",
@@ -47,14 +50,12 @@ struct HandoffPlan {
             "found: \(parts.isEmpty ? "none" : parts.map(\.partition.name).joined(separator: ", "))",
           ], effect: "nothing was read or written", next: "look whether this is the stream that was archived")
       }
-      guard let least = partition.leastEnd else { continue }
-      if part.start.number > least.firstNumber {
-        // The archive may reach further than its names say; only a hole that no record can fill is one.
-        guard case .counted = partition.segments.last?.numbering, kind == .lowerBound else { continue }
-        throw HandoffRun.error(.expired(part.partition, wanted: least, start: part.start), of: source)
+      guard let end = entry.position(of: partition, in: archive) else { continue }
+      if part.start.number > end.firstNumber {
+        throw HandoffRun.error(.expired(part.partition, wanted: end, start: part.start), of: source)
       }
-      if part.end.number < least.firstNumber {
-        throw HandoffRun.error(.beyondEnd(part.partition, wanted: least, end: part.end), of: source)
+      if part.end.number < end.firstNumber {
+        throw HandoffRun.error(.beyondEnd(part.partition, wanted: end, end: part.end), of: source)
       }
     }
   }
@@ -67,14 +68,15 @@ struct HandoffPlan {
 
   /// Looks every few seconds, while the archive is read, whether the stream still has what comes behind it.
   func watch(_ address: StreamAddress, _ command: Run) throws -> RetentionWatch {
-    let (archiveOptions, liveLog) = (command.archive, liveLog)
+    let (archiveOptions, liveLog, entry) = (command.archive, liveLog, entry)
     let watch = RetentionWatch(
       interval: 5_000, now: Clock.milliseconds, stop: Signals.stop,
       ends: {
-        let plan = try OpenedArchive(archiveOptions).plan
+        let archive = try OpenedArchive(archiveOptions)
         var ends: [Partition: Position] = [:]
-        for partition in plan.partitions {
-          ends[Partition(log: liveLog, side: .live, id: partition.partition.id)] = partition.leastEnd
+        for partition in archive.plan.partitions {
+          let live = Partition(log: liveLog, side: .live, id: partition.partition.id)
+          ends[live] = entry.position(of: partition, in: archive)
         }
         return ends
       }, arrival: { ProgressLine.arrivalMilliseconds })
@@ -148,12 +150,33 @@ struct HandoffPlan {
   }
 }
 
-extension PartitionPlan {
-  /// The least position that the archive's end can have, as far as names tell; nil where they do not.
-  var leastEnd: Position? {
-    guard let last = segments.last else { return nil }
+/// The position at which a partition of the stream has to be entered, as far as the archive shows it now: its end, where
+/// that is exact; the beginning of its last segment, where that has to be found in the stream.
+final class StreamEntry: Sendable {
+  private let kind: HandoffClass
+  private let options: ArchiveOptions
+  /// By the last segment's name and size: it is read to its end once.
+  private let known = Mutex<[SegmentEntry: Position?]>([:])
+
+  init(kind: HandoffClass, options: ArchiveOptions) {
+    self.kind = kind
+    self.options = options
+  }
+
+  /// Nil where it cannot be known without a run, or the segment cannot be read: then the run will say so.
+  func position(of partition: PartitionPlan, in archive: OpenedArchive) -> Position? {
+    guard let last = partition.segments.last else { return nil }
+    if kind == .lowerBound, case .counted(let start) = last.numbering { return Position(number: start) }
     if let number = last.lastNumber { return Position(number: number).successor }
-    if case .counted(let start) = last.numbering { return Position(number: start) }
-    return last.firstNumber.map { Position(number: $0) }
+    if let known = known.withLock({ $0[last.entry] }) { return known }
+    var end: Position?
+    do {
+      try ArchiveTail.eachPayload(
+        of: last, in: archive.source, anatomy: archive.plan.anatomy, framing: options.format, limits: options.limits
+      ) { position, _ in end = max(end ?? .zero, position.successor) }
+    } catch { end = nil }
+    let found = end
+    known.withLock { $0[last.entry] = found }
+    return found
   }
 }

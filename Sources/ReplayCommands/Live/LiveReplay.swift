@@ -29,6 +29,7 @@ struct LiveReplay {
     try replaying.refuseStoreInside()
     replaying.sayArchive()
     var store = try OpenedStore(command, archive, refresh: command.fullRefresh)
+    try verifyStream(source, store)
     var isIncomplete = false
     let behind = projections.indices.filter { store.checkpoints[$0].phase == .archive }
     if !behind.isEmpty {
@@ -44,6 +45,18 @@ struct LiveReplay {
     }
     try follow(archive, source, store)
     if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
+  }
+
+  /// A function that follows one stream must not be given another one's events.
+  private func verifyStream(_ source: any LiveSource, _ store: OpenedStore) throws {
+    for (projection, checkpoint) in zip(projections, store.checkpoints) where checkpoint.phase == .live {
+      let logs = Set(checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log)).subtracting([source.log])
+      guard let other = logs.min() else { continue }
+      throw ReplayError(
+        .otherStream, "the function \(projection.name) follows another stream",
+        details: ["expected: \(other)", "found:    \(source.log) (\(source.name))"],
+        effect: "nothing was read or written", next: "name that stream with --live, or start anew with --full-refresh")
+    }
   }
 
   /// Replays what is left of the archive; nil where nothing was.

@@ -63,6 +63,13 @@ struct Replaying {
     let checkpoints = try store.open(
       projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
     )
+    for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase == .live {
+      let stream = checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log).min() ?? ""
+      throw ReplayError(
+        .usage, "the function \(projection.name) follows a stream: its events do not come from the archive any more",
+        details: ["stream \(stream), store \(store.name)"], effect: "nothing was read or written",
+        next: "go on with --live, or start anew with --full-refresh")
+    }
     let resumed = try resume(checkpoints)
     let summary = try replay(projections, store, checkpoints, resumed)
     try store.close()
