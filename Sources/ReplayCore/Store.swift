@@ -89,6 +89,8 @@ public struct Checkpoint: Sendable {
   public var findings: [ChainFinding] = []
   /// For partitions with gaps in what was read: behind the last one. An overlap that reaches before it cannot be resolved.
   public var gapEnds: [Partition: Position] = [:]
+  /// The last event that was taken of each partition of a stream, to know the stream again.
+  public var lastEvents: [Partition: PrintedEvent] = [:]
   /// Events settled so far, in all runs.
   public var events: UInt64
   public var epochs: UInt64
@@ -127,6 +129,8 @@ public struct EpochCommit: Sendable {
     public var events: UInt64
     /// The phase from now on; nil: as it was.
     public var phase: Phase?
+    /// Of partitions of a stream that moved, the last event that was taken.
+    public var lastEvents: [Partition: PrintedEvent] = [:]
 
     public init(
       name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment],

@@ -16,6 +16,8 @@ final class Committer {
     let ledger: Ledger
     /// Of all functions from now on; nil: as it was.
     var phase: Phase?
+    /// Of partitions of a stream that moved, for all functions.
+    var lastEvents: [Partition: PrintedEvent] = [:]
   }
 
   /// The partitions that moved for one function, and where they stand in the middle of a segment.
@@ -179,6 +181,7 @@ final class Committer {
       function.findings = cut.findings
       function.gapEnds = cut.moves[index].gapEnds
       function.phase = cut.phase
+      function.lastEvents = cut.lastEvents.filter { function.frontier[$0.key] != nil }
       functions.append(function)
     }
     switch try store.commit(EpochCommit(functions: functions)) {

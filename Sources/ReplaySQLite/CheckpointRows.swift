@@ -16,6 +16,7 @@ struct CheckpointRows {
       settled: try settled(), halfRead: try halfRead(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
     checkpoint.findings = try findings()
     checkpoint.gapEnds = try gapEnds()
+    checkpoint.lastEvents = try lastEvents()
     return checkpoint
   }
 
@@ -84,6 +85,17 @@ struct CheckpointRows {
     }
   }
 
+  private func lastEvents() throws -> [Partition: PrintedEvent] {
+    let table = "_replay_last_events"
+    let sql = "SELECT log, side, partition, position, bytes, tokens FROM \(table) WHERE \(CheckpointKey.condition)"
+    let found = try connection.query(sql, key.values) { row in
+      let print = PayloadPrint(
+        bytes: try Hex.word(row.text(4), in: table), tokens: try Hex.word(row.text(5), in: table))
+      return (try partition(row, table), PrintedEvent(position: try position(row.text(3), table), print: print))
+    }
+    return Dictionary(found, uniquingKeysWith: { $1 })
+  }
+
   private func partition(_ row: Statement, _ table: String) throws -> Partition {
     guard let side = Side(rawValue: row.text(1)) else { throw unreadable(table, "no such side: \(row.text(1))") }
     return Partition(log: row.text(0), side: side, id: row.blob(2))
@@ -103,6 +115,13 @@ struct CheckpointRows {
       try connection.run(
         "DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ?",
         key.values + place(partition))
+    }
+    for (partition, event) in change.lastEvents {
+      try connection.run(
+        "INSERT OR REPLACE INTO _replay_last_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.values + place(partition) + [
+          .text(event.position.stored), .text(Hex.text(event.print.bytes)), .text(Hex.text(event.print.tokens)),
+        ])
     }
     for finding in change.findings {
       try connection.run(
@@ -146,6 +165,7 @@ struct CheckpointRows {
     try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_findings WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_last_events WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
   }
 }

@@ -48,6 +48,14 @@ enum OwnTables {
       PRIMARY KEY (function, first, last, log, side, partition)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_last_events (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, position TEXT NOT NULL,
+      bytes TEXT NOT NULL /* hash of the payload */, tokens TEXT NOT NULL /* of it without white space */,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
   ]
 
   /// Makes them where they are missing; refuses a store that a newer replay wrote.

@@ -179,6 +179,7 @@ extension MemoryState {
     checkpoint.findings += change.findings
     checkpoint.events += change.events
     checkpoint.epochs += 1
+    checkpoint.lastEvents.merge(change.lastEvents) { $1 }
     checkpoint.phase = change.phase ?? checkpoint.phase
     functions[change.name]?.checkpoint = checkpoint
     return UInt64(written)

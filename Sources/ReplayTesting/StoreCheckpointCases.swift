@@ -95,9 +95,13 @@ extension StoreConformance {
       let store = try subject.run([ledger.function]).store
       var change = epoch(ledger.function, [], at: [partition: Position(7)])
       change.functions[0].phase = phase
+      let event = PrintedEvent(
+        position: Position(6), print: PayloadPrint(bytes: .max, tokens: UInt64(known.rawValue.count)))
+      change.functions[0].lastEvents = [partition: event]
       _ = try store.commit(change)
       try store.close()
       try expect(subject.checkpoint(ledger.function).phase, is: known, "phase once committed")
+      try expect(subject.checkpoint(ledger.function).lastEvents, is: [partition: event], "the stream's last event")
     }
   }
 

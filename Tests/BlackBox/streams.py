@@ -84,5 +84,6 @@ class KafkaStream:
         pass  # the mock cluster's retention is fixed
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait(10)
+        with self.process:
+            self.process.stdin.close()
+            self.process.wait(10)

@@ -54,7 +54,8 @@ class HandoffTests(LiveCase):
                     done = self.run_live("--handoff-report", path)
                     self.assertEqual(done.returncode, 0, done.stderr)
                     self.assert_all_there()
-                    report = json.load(open(path))
+                    with open(path) as file:
+                        report = json.load(file)
                     self.assertEqual(report["hole"], 0)
                     kinds = {part["class"] for part in report["partitions"]}
                     self.assertEqual(kinds, {"exact" if layout == "aiven" else "lower bound"})
@@ -120,6 +121,19 @@ class RefusalTests(LiveCase):
         with open(self.stream.path(0, 0), "wb") as file:
             file.write(b"".join(line + b"\n" for line in other))
         self.refused(80, "not those of the archive", "position 100")
+
+    def test_the_topic_was_made_anew_while_nobody_looked(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        for longer in (False, True):
+            path = os.path.join(self.stream.root, "partition=0")
+            shutil.rmtree(path)
+            os.makedirs(path)
+            other = [json.dumps(event(self.chance, 0, 2, n)).encode() for n in range(400 if longer else 100)]
+            with open(self.stream.path(0, 0), "wb") as file:
+                file.write(b"".join(line + b"\n" for line in other))
+            code = 80 if longer else 81
+            self.refused(code, "not the one that was followed", "partition retail/0")
 
     def test_another_topic(self):
         self.scene(layout="aiven")

@@ -5,8 +5,8 @@ import Testing
 /// The decisions of one partition's handoff: an event in, an action out.
 struct HandoffTests {
   /// Archived events 0..<count whose content is their number.
-  private func tail(_ numbers: ClosedRange<UInt64>) -> [ArchivedEvent] {
-    numbers.map { ArchivedEvent(position: Position($0), print: print($0)) }
+  private func tail(_ numbers: ClosedRange<UInt64>) -> [PrintedEvent] {
+    numbers.map { PrintedEvent(position: Position($0), print: print($0)) }
   }
   private func print(_ content: UInt64) -> PayloadPrint { PayloadPrint(bytes: content, tokens: content + 1_000) }
 

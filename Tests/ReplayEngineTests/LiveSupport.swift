@@ -52,11 +52,11 @@ struct TestButton {
   private func handOff(_ checkpoint: Checkpoint) throws -> [HandoffResult] {
     let parts = try stream.partitions().map { live in
       let planned = plan.partitions.first { $0.partition.id == live.partition.id }
-      var tail: [ArchivedEvent] = []
+      var tail: [PrintedEvent] = []
       for segment in planned?.segments ?? [] {
         try ArchiveTail.eachPayload(
           of: segment, in: source, anatomy: plan.anatomy, framing: nil, limits: DecodeLimits()
-        ) { tail.append(ArchivedEvent(position: $0, print: TestButton.print($1))) }
+        ) { tail.append(PrintedEvent(position: $0, print: PayloadPrinter.print($1))) }
       }
       let kept = tail.suffix(overlap).filter { $0.position.number >= live.start.number }
       let end = planned.flatMap { checkpoint.frontier[$0.partition] } ?? .zero
@@ -67,13 +67,8 @@ struct TestButton {
     let clock = stream.clock
     var run = HandoffRun(
       parts, of: stream, silenceMilliseconds: 60_000, stop: stop, now: { Int64(clock.milliseconds) },
-      print: TestButton.print)
+      print: PayloadPrinter.print)
     return try run.run() ?? []
-  }
-
-  static func print(_ payload: UnsafeRawBufferPointer?) -> PayloadPrint {
-    let print = PayloadPrinter.print(payload)
-    return PayloadPrint(bytes: print.bytes, tokens: print.tokens)
   }
 
   private func follow(_ store: MemoryStore, _ frontiers: [[Partition: Position]]) throws {
@@ -86,7 +81,7 @@ struct TestButton {
     let setup = LiveSetup(
       projections: functions, extraction: extraction, source: stream,
       decoder: LiveDecoder(extraction, of: stream.name, key: .asInArchive), store: store, options: options, stop: stop,
-      observe: observe)
+      print: PayloadPrinter.print, observe: observe)
     _ = try LiveRun(setup, frontiers: frontiers).run()
   }
 }

@@ -107,10 +107,10 @@ struct HandoffPlan {
 
   /// The last events that the stream still has.
   private func last(of partition: PartitionPlan, from start: Position, _ archive: OpenedArchive) throws
-    -> [ArchivedEvent]
+    -> [PrintedEvent]
   {
     let wanted = command.stream.overlapEvents
-    var tail: [ArchivedEvent] = []
+    var tail: [PrintedEvent] = []
     for segment in partition.segments.reversed() where tail.count < wanted {
       tail = try events(of: segment, archive, keep: wanted - tail.count) + tail
     }
@@ -120,7 +120,7 @@ struct HandoffPlan {
   /// All events of the last segment that has some; the stream must have them all.
   private func lastSegment(
     _ partition: PartitionPlan, _ live: LivePartition, _ archive: OpenedArchive, _ source: any LiveSource
-  ) throws -> [ArchivedEvent] {
+  ) throws -> [PrintedEvent] {
     for segment in partition.segments.reversed() {
       let found = try events(of: segment, archive, keep: nil)
       guard let first = found.first else { continue }
@@ -136,14 +136,13 @@ struct HandoffPlan {
     return []
   }
 
-  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int?) throws -> [ArchivedEvent] {
-    var found: [ArchivedEvent] = []
+  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int?) throws -> [PrintedEvent] {
+    var found: [PrintedEvent] = []
     try ArchiveTail.eachPayload(
       of: segment, in: archive.source, anatomy: archive.plan.anatomy, framing: command.archive.format,
       limits: command.archive.limits
     ) { position, payload in
-      let print = PayloadPrinter.print(payload)
-      found.append(ArchivedEvent(position: position, print: PayloadPrint(bytes: print.bytes, tokens: print.tokens)))
+      found.append(PrintedEvent(position: position, print: PayloadPrinter.print(payload)))
       if let keep, found.count >= 2 * max(1, keep) { found.removeFirst(found.count - keep) }
     }
     return keep.map { Array(found.suffix($0)) } ?? found

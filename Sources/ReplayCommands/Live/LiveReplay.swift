@@ -96,10 +96,8 @@ struct LiveReplay {
     let began = Clock.milliseconds()
     board?.change { $0.handsOff() }
     let parts = try plan.parts(archive, source, store.checkpoints[functions[0]])
-    var run = HandoffRun(parts, of: source, stop: Signals.stop, now: Clock.milliseconds) { payload in
-      let print = PayloadPrinter.print(payload)
-      return PayloadPrint(bytes: print.bytes, tokens: print.tokens)
-    }
+    var run = HandoffRun(
+      parts, of: source, stop: Signals.stop, now: Clock.milliseconds, print: PayloadPrinter.print)
     guard let results = try run.run() else { throw ExitCode(128 + Signals.signal) }
     let frontier = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.start) })
     let commit = EpochCommit(
@@ -107,6 +105,7 @@ struct LiveReplay {
         var function = EpochCommit.Function(
           name: projections[index].name, changes: [], frontier: frontier, settled: [], events: 0)
         function.phase = .live
+        function.lastEvents = Dictionary(uniqueKeysWithValues: results.compactMap { r in r.last.map { (r.live, $0) } })
         return function
       })
     try store.commit(commit)
@@ -137,11 +136,18 @@ struct LiveReplay {
     let voice = LiveVoice(source.name)
     let setup = LiveSetup(
       projections: projections, extraction: extraction, source: source, decoder: decoder, store: store.store,
-      options: options, stop: Signals.stop
+      options: options, stop: Signals.stop, print: PayloadPrinter.print
     ) {
       voice.hear($0)
       board?.hear($0)
     }
+    let last = store.checkpoints.reduce(into: [:]) { known, checkpoint in
+      known.merge(checkpoint.lastEvents) { $0.position > $1.position ? $0 : $1 }
+    }
+    let again = try HandoffRun.knowAgain(
+      last, of: source, isSparse: command.chain.positions == .sparse, stop: Signals.stop, now: Clock.milliseconds,
+      print: PayloadPrinter.print)
+    if again == nil { throw ExitCode(128 + Signals.signal) }
     let frontiers = store.checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
     let ended: (outcome: LiveOutcome, state: LiveState)
     do { ended = try LiveRun(setup, frontiers: frontiers).run() } catch let error as LiveError {

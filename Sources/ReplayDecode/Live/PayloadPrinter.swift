@@ -4,14 +4,14 @@ import ReplayCore
 public enum PayloadPrinter {
   /// `bytes`: the hash of the payload without white space around it. `tokens`: the same without white space between
   /// tokens, so that a writer that set the JSON anew is still recognised. Nil: a tombstone.
-  public static func print(_ payload: UnsafeRawBufferPointer?) -> (bytes: UInt64, tokens: UInt64) {
+  public static func print(_ payload: UnsafeRawBufferPointer?) -> PayloadPrint {
     if let payload { return prints(payload) }
     return tombstone.withUnsafeBytes(prints)
   }
 
   private static let tombstone = Array("null".utf8)
 
-  private static func prints(_ payload: UnsafeRawBufferPointer) -> (bytes: UInt64, tokens: UInt64) {
+  private static func prints(_ payload: UnsafeRawBufferPointer) -> PayloadPrint {
     let first = payload.firstIndex { !isSpace($0) } ?? payload.endIndex
     let end = (payload.lastIndex { !isSpace($0) } ?? first - 1) + 1
     let trimmed = UnsafeRawBufferPointer(rebasing: payload[first..<end])
@@ -19,7 +19,7 @@ public enum PayloadPrinter {
     let tokens = [UInt8](unsafeUninitializedCapacity: trimmed.count) { room, count in
       count = copyTokens(trimmed, room)
     }
-    return (bytes, tokens.withUnsafeBytes { KeyHash.hash(Text($0)) })
+    return PayloadPrint(bytes: bytes, tokens: tokens.withUnsafeBytes { KeyHash.hash(Text($0)) })
   }
 
   /// Copies all but the white space outside strings; answers how many bytes that were.

@@ -9,33 +9,6 @@ public enum HandoffClass: String, Sendable, Hashable {
   case lowerBound = "lower bound"
 }
 
-/// An archived event, as far as it is compared: what it says, not how it was stored.
-public struct ArchivedEvent: Sendable, Hashable {
-  /// As the archive counts it; of a lower bound, not the stream's.
-  public let position: Position
-  public let print: PayloadPrint
-
-  public init(position: Position, print: PayloadPrint) {
-    self.position = position
-    self.print = print
-  }
-}
-
-/// Two events are one where any print that both have is equal.
-public struct PayloadPrint: Sendable, Hashable {
-  /// Of the payload's bytes.
-  public let bytes: UInt64
-  /// Of the payload without white space between its tokens.
-  public let tokens: UInt64
-
-  public init(bytes: UInt64, tokens: UInt64) {
-    self.bytes = bytes
-    self.tokens = tokens
-  }
-
-  public func isSame(as other: PayloadPrint) -> Bool { bytes == other.bytes || tokens == other.tokens }
-}
-
 /// The handoff of one partition: `drained → comparing → proved`. The last archived events are read back from the stream;
 /// when all that the stream still has of them are the same, the position behind the last is where live begins.
 ///
@@ -64,11 +37,13 @@ public struct Handoff: Sendable {
   /// The next position after the archive's last event, as the archive counts.
   public let archiveEnd: Position
   /// Ascending; those that the stream may still have.
-  private let tail: [ArchivedEvent]
+  private let tail: [PrintedEvent]
   private var place = 0
   /// The stream's last event that was taken.
   private var lastTaken: Position?
   public private(set) var compared = 0
+  /// The stream's last event that was the same.
+  public private(set) var lastCompared: PrintedEvent?
   private let rule: Rule
 
   public struct Rule: Sendable {
@@ -82,7 +57,7 @@ public struct Handoff: Sendable {
 
   /// `tail`: of an exact end, the last events; of a lower bound, all events of the last segment. Empty where the archive
   /// has none of the partition, or the stream has none of them any more.
-  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [ArchivedEvent], rule: Rule = Rule()) {
+  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [PrintedEvent], rule: Rule = Rule()) {
     self.kind = kind
     self.archiveEnd = archiveEnd
     self.tail = tail
@@ -118,6 +93,7 @@ public struct Handoff: Sendable {
     }
     place += 1
     compared += 1
+    lastCompared = PrintedEvent(position: position, print: print)
     return place == tail.count ? .proved(start: end(behind: position), compared: compared) : .goOn
   }
 

@@ -12,6 +12,36 @@ public struct HandoffResult: Sendable {
   public let start: Position
   /// Archived events that were read back from the stream and found to be the same; none of them is applied again.
   public let compared: Int
+  /// The last of them.
+  public let last: PrintedEvent?
+}
+
+extension HandoffRun {
+  /// Proves that the stream is the one that was followed before: reads back the last event that was taken of each
+  /// partition, as far as the stream still has it. Throws `ReplayError`; nil where it was asked to stop.
+  public static func knowAgain(
+    _ last: [Partition: PrintedEvent], of source: any LiveSource, isSparse: Bool, stop: StopRequest,
+    now: @escaping () -> Int64, print: @escaping (UnsafeRawBufferPointer?) -> PayloadPrint
+  ) throws -> Int? {
+    var rule = Handoff.Rule()
+    (rule.isSparse, rule.mayBeUnproved) = (isSparse, true)
+    let parts = try source.partitions().compactMap { live -> Part? in
+      guard let event = last[live.partition], event.position.number >= live.start.number else { return nil }
+      let handoff = Handoff(.exact, archiveEnd: event.position.successor, tail: [event], rule: rule)
+      return Part(archive: nil, live: live, handoff: handoff)
+    }
+    var run = HandoffRun(parts, of: source, stop: stop, now: now, print: print)
+    do { return try run.run()?.reduce(0) { $0 + $1.compared } } catch var error as ReplayError
+      where [.otherStream, .beyondEnd].contains(error.code)
+    {
+      error.summary = "the stream is not the one that was followed: \(source.name)"
+      error.effect = "nothing was applied; what was committed before stays"
+      error.next =
+        "look whether its topic was deleted and made anew (then start anew with --full-refresh); a compacted one "
+        + "wants --positions sparse"
+      throw error
+    }
+  }
 }
 
 /// Proves every partition's handoff: reads the last archived events back from the stream. Applies nothing.
@@ -122,7 +152,8 @@ public struct HandoffRun {
       results.append(
         HandoffResult(
           archive: part.archive, live: part.live.partition, kind: part.handoff.kind,
-          archiveEnd: part.handoff.archiveEnd, start: start, compared: compared))
+          archiveEnd: part.handoff.archiveEnd, start: start, compared: compared,
+          last: part.handoff.lastCompared))
       return true
     }
   }

@@ -24,6 +24,8 @@ final class LiveAttempt {
   private var ledger: Ledger
   /// Places of partitions that moved since the last commit.
   private var moved: Set<Int> = []
+  /// Of partitions that moved, the last event and its payload.
+  private var lastEvents: [Partition: (position: Position, payload: [UInt8]?)] = [:]
   /// When the stream's ends were asked for: while events keep coming, nobody says how far they go.
   private var endsAsked: Int64
   private static let endsMilliseconds: Int64 = 2_000
@@ -148,6 +150,9 @@ final class LiveAttempt {
       let count = try apply(messages, range, place)
       range = range.dropFirst(count)
     }
+    if let last = messages.messages[..<range.upperBound].last {
+      lastEvents[messages.partition] = (last.position, last.payload.map { Array(messages.bytes[$0]) })
+    }
     move(place, to: isWhole ? messages.next : bound?.position ?? messages.next)
   }
 
@@ -194,10 +199,15 @@ final class LiveAttempt {
       return moves
     }
     let taken = ledger.take(Array(partitions.indices))
-    try committer.commit(
-      Committer.Cut(
-        lanes: [try lane.cut()], places: [0], names: setup.projections.map(\.name), moves: moves,
-        settled: setup.projections.map { _ in [] }, findings: [], ledger: taken))
+    var cut = Committer.Cut(
+      lanes: [try lane.cut()], places: [0], names: setup.projections.map(\.name), moves: moves,
+      settled: setup.projections.map { _ in [] }, findings: [], ledger: taken)
+    cut.lastEvents = lastEvents.mapValues { last in
+      PrintedEvent(
+        position: last.position, print: last.payload?.withUnsafeBytes { setup.print($0) } ?? setup.print(nil))
+    }
+    lastEvents = [:]
+    try committer.commit(cut)
     try committer.settle()
     for (index, moves) in moves.enumerated() {
       frontiers[index].merge(moves.frontier) { $1 }

@@ -26,12 +26,15 @@ public struct LiveSetup {
   public let store: any Store
   public let options: LiveOptions
   public let stop: StopRequest
+  /// What stands for a payload, to know the stream again; of nil, for a tombstone.
+  public let print: (UnsafeRawBufferPointer?) -> PayloadPrint
   /// From the run's own thread: after every commit, and when a partition has caught up.
   public let observe: (LiveState) -> Void
 
   public init(
     projections: [any Projection], extraction: Extraction, source: any LiveSource, decoder: any PayloadDecoder,
-    store: any Store, options: LiveOptions, stop: StopRequest, observe: @escaping (LiveState) -> Void
+    store: any Store, options: LiveOptions, stop: StopRequest,
+    print: @escaping (UnsafeRawBufferPointer?) -> PayloadPrint, observe: @escaping (LiveState) -> Void
   ) {
     self.projections = projections
     self.extraction = extraction
@@ -40,6 +43,7 @@ public struct LiveSetup {
     self.store = store
     self.options = options
     self.stop = stop
+    self.print = print
     self.observe = observe
   }
 }
