@@ -50,17 +50,18 @@ final class Lane {
         let batch = Batch(
           block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
           cursor: cursor, phase: block.segment.partition.side == .live ? .live : .archive)
-        do { try run(index, batch) } catch {
+        try prepare(index, batch)
+        do { try projections[index].apply(batch, changes[index]) } catch {
           throw failure(error, of: projections[index], in: block, at: cursor.pointee)
         }
       }
     }
   }
 
-  private func run(_ index: Int, _ batch: Batch) throws {
+  /// Has the rows of the batch's keys in memory.
+  private func prepare(_ index: Int, _ batch: Batch) throws {
     if loads[index] { try fetch(batch, changes[index]) }
     for rows in changes[index].keyed { rows.warm(batch) }
-    try projections[index].apply(batch, changes[index])
   }
 
   /// What holds events of the function back; nil where it has no keyed table, or asks for what is not held.
@@ -69,7 +70,8 @@ final class Lane {
     return HeldEvents(columns: extraction.functions[index].columns, keyColumn: extraction.keyColumn) {
       [unowned self] block, columns, keyColumn in
       let batch = Batch(block: block, columns: columns, mask: .max, keyColumn: keyColumn, cursor: cursor)
-      do { try run(index, batch) } catch {
+      try prepare(index, batch)
+      do { try projections[index].apply(batch, changes[index]) } catch {
         throw HeldEventFault(error: failure(error, of: projections[index], in: block, at: cursor.pointee))
       }
     }
