@@ -79,7 +79,18 @@ class Archive:
         self.starts[partition], self.ends[partition] = start, until
 
 
+def phase(store):
+    """Where a killed run stood, as the store says."""
+    try:
+        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as database:
+            return (database.execute("SELECT min(phase) FROM _replay_functions").fetchone() or [None])[0] or "nothing yet"
+    except sqlite3.OperationalError:
+        return "nothing yet"
+
+
 class Run:
+    kills = {}
+
     def __init__(self, tool, seed, kind, mock):
         self.seed, self.chance, self.tool = seed, random.Random(seed), tool
         chance = self.chance
@@ -135,7 +146,9 @@ class Run:
                 process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(self.chance.choice([0.02, 0.05, 0.1, 0.2, 0.4]) * self.chance.random() * 2)
                 process.send_signal(self.chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
-                process.wait(30)
+                if process.wait(30) == -signal.SIGKILL:
+                    where = phase(self.store)
+                    Run.kills[where] = Run.kills.get(where, 0) + 1
             while True:
                 is_last = not producer.is_alive()
                 done = subprocess.run(self.command(), capture_output=True, text=True, timeout=30)
@@ -175,6 +188,8 @@ def main():
             print(f"seed {seed} ({run.archive.layout}, {options.stream}): {problem}\n  kept {run.scratch}", flush=True)
     print(f"seeds {options.seed} to {options.seed + options.runs - 1}, {options.stream}: "
           f"{options.runs - failed} of {options.runs} races ended with every event in the tables once")
+    kills = ", ".join(f"{count} with the store at {where}" for where, count in sorted(Run.kills.items()))
+    print(f"killed by SIGKILL meanwhile: {kills or 'none'}")
     print(f"{options.runs - failed} passed, {failed} failed")
     sys.exit(bool(failed))
 
