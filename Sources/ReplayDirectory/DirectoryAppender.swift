@@ -128,7 +128,10 @@ enum AppendFault {
       details: [
         "expected: the partitions 0 to \(count - 1)",
         "found:    \(few.joined(separator: ", "))\(there.count > few.count ? " …" : ""), \(there.count) in all",
-      ], next: "give the number that the stream began with: another would take keys to other partitions")
+      ],
+      next: count == 1
+        ? "say --partition, or --key and --partitions"
+        : "give the number that the stream began with: another would take keys to other partitions")
   }
 
   static func id(_ id: String) -> ReplayError {

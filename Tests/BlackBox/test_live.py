@@ -1,5 +1,5 @@
 """The button with a live stream behind the archive: races, kills, refusals, the handover to a consumer group."""
-import json, os, random, shutil, subprocess, sys, tempfile, unittest
+import json, os, random, shutil, subprocess, sys, tempfile, time, unittest
 
 from streams import DirectoryStream, KafkaStream
 from support import HERE, ROOT, TOOL, replay
@@ -240,6 +240,33 @@ class HandoverTests(LiveCase):
         printed = replay("handoff", *live, "--to", "print")
         self.assertEqual(printed.stdout, "retail,0,300\nretail,1,200\n")
         self.assertIn("AT_TIMESTAMP", printed.stderr)
+        # Whoever follows with the same store would apply what the group applies.
+        done = self.run_live()
+        self.assertEqual(done.returncode, 64, done.stderr)
+        self.assertIn("in the hands of another consumer", done.stderr)
+
+    def test_a_run_that_follows_is_ended_by_the_handover(self):
+        self.scene(kind="kafka")
+        run = subprocess.Popen([TOOL, "--archive", self.archive.root, "--store", self.store, "--live",
+                                self.stream.address, "--function", "event-counts"], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(run.kill)
+        while replay("status", "--store", self.store).returncode != 0:
+            time.sleep(0.05)
+        wait = replay("wait", "--store", self.store, "--function", "event-counts", "--position", "0:299", "--timeout", "30s")
+        self.assertEqual(wait.returncode, 0, wait.stderr)
+        done = replay("handoff", "--live", self.stream.address, "--store", self.store, "--function", "event-counts", "--to",
+                      "kafka-group:counts")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.stream.append(0, [self.lines[0][0]])
+        said = run.communicate(timeout=30)[1]
+        self.assertEqual(run.returncode, 76, said)
+
+    def test_a_secret_is_not_kept(self):
+        self.scene(kind="kafka")
+        self.run_live("-X", "sasl.password=hunter2")
+        with open(self.store, "rb") as file:
+            self.assertNotIn(b"hunter2", file.read())
+        self.assertIn("sasl.password=@env:NAME", replay("status", "--store", self.store).stderr)
 
     def test_not_before_the_handoff(self):
         self.scene()

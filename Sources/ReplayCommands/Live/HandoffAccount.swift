@@ -18,11 +18,12 @@ struct HandoffAccount {
   }
 
   var lines: [String] {
-    let kinds = Set(results.map(\.kind.rawValue)).sorted().joined(separator: ", ")
+    let kinds = Set(results.filter { $0.archive != nil }.map(\.kind.rawValue)).sorted().joined(separator: ", ")
     let compared = results.reduce(0) { $0 + $1.compared }
     var lines = [
       "handoff   \(Words.plural(results.count, "partition")), \(kinds), in \(Words.seconds(milliseconds)): "
         + "\(Words.plural(UInt64(compared), "archived event")) read back from the stream and equal, hole 0"
+        + (results.allSatisfy(HandoffAccount.isProved) ? "" : "; UNPROVED where none was compared")
     ]
     lines += results.map { result in
       let archive =
@@ -31,6 +32,9 @@ struct HandoffAccount {
     }
     return lines
   }
+
+  /// Something was compared, or there was nothing to hand off.
+  private static func isProved(_ result: HandoffResult) -> Bool { result.compared > 0 || result.archive == nil }
 
   /// The position just before the next one.
   private static func last(_ next: Position) -> String {
@@ -50,7 +54,7 @@ struct HandoffAccount {
               ("archived", .string(result.archive.map { "\($0)" } ?? "")),
               ("archive_next", .string("\(result.archiveEnd)")), ("live_first", .string("\(result.start.firstNumber)")),
               ("overlap_compared", .number(result.compared)), ("duplicates_dropped", .number(result.compared)),
-              ("hole", .number(0)),
+              ("hole", .number(0)), ("proved", .bool(HandoffAccount.isProved(result))),
             ])
           })
       ),

@@ -52,7 +52,8 @@ struct HandoffPlan {
       }
       guard let end = entry.position(of: partition, in: archive) else { continue }
       if part.start.number > end.firstNumber {
-        throw HandoffRun.error(.expired(part.partition, wanted: end, start: part.start), of: source)
+        let error = HandoffRun.error(.expired(part.partition, wanted: end, start: part.start), of: source)
+        throw kind == .exact ? error : HandoffPlan.counted(error)
       }
       if part.end.number < end.firstNumber {
         throw HandoffRun.error(.beyondEnd(part.partition, wanted: end, end: part.end), of: source)
@@ -125,15 +126,20 @@ struct HandoffPlan {
       let found = try events(of: segment, archive, keep: nil)
       guard let first = found.first else { continue }
       if live.start.number > first.position.number {
-        var error = HandoffRun.error(.expired(live.partition, wanted: first.position, start: live.start), of: source)
-        error.details.append(
-          "the archive counts its positions, so its last segment has to be found in the stream whole")
-        error.next = "if every position of the stream was filled, say --positions dense: the end is exact then"
-        throw error
+        throw HandoffPlan.counted(
+          HandoffRun.error(.expired(live.partition, wanted: first.position, start: live.start), of: source))
       }
       return found
     }
     return []
+  }
+
+  /// There need not be a hole: but the end can be found only where the last segment is.
+  private static func counted(_ error: ReplayError) -> ReplayError {
+    var error = error
+    error.details.append("the archive counts its positions, so its last segment has to be found in the stream whole")
+    error.next = "if every position of the stream was filled, say --positions dense: the end is exact then"
+    return error
   }
 
   private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int?) throws -> [PrintedEvent] {

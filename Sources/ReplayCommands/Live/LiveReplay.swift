@@ -49,7 +49,8 @@ struct LiveReplay {
 
   /// A function that follows one stream must not be given another one's events.
   private func verifyStream(_ source: any LiveSource, _ store: OpenedStore) throws {
-    for (projection, checkpoint) in zip(projections, store.checkpoints) where checkpoint.phase == .live {
+    for (projection, checkpoint) in zip(projections, store.checkpoints) where checkpoint.phase != .archive {
+      if checkpoint.phase == .handedOver { throw Replaying.follows(projection, checkpoint, store.store.name) }
       let logs = Set(checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log)).subtracting([source.log])
       guard let other = logs.min() else { continue }
       throw ReplayError(
@@ -151,7 +152,7 @@ struct LiveReplay {
     let frontiers = store.checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
     let ended: (outcome: LiveOutcome, state: LiveState)
     do { ended = try LiveRun(setup, frontiers: frontiers).run() } catch let error as LiveError {
-      throw HandoffRun.error(error, of: source)
+      throw HandoffRun.error(whileLive: error, of: source)
     }
     try store.store.close()
     voice.end(ended.state, names: projections.map(\.name), isCaughtUp: ended.outcome == .caughtUp)

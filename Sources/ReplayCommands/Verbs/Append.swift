@@ -46,7 +46,12 @@ struct Append: ParsableCommand {
     }
     let appender = try DirectoryAppender(
       String(stream.dropFirst(scheme.count)), options: .init(rotateBytes: rotateBytes, syncs: !noSync))
-    if let partitions { try appender.divide(into: partitions) } else { try appender.open(partition ?? "0") }
+    if let partitions {
+      try appender.divide(into: partitions)
+    } else {
+      if partition == nil { try appender.divide(into: 1) }
+      try appender.open(partition ?? "0")
+    }
     var work = AppendWork(self, appender)
     do { try work.run() } catch is ByteOutput.Closed {
       throw ReplayError(

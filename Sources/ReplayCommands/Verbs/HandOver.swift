@@ -43,23 +43,59 @@ struct HandOver: ParsableCommand {
     let group = try KafkaGroup(
       String(to.dropFirst("kafka-group:".count)), of: try KafkaAddress(live), options: address.options)
     defer { group.close() }
-    try group.commit(positions)
-    for (partition, next) in positions.sorted(by: { $0.key < $1.key }) {
+    try verifyLog(positions, try KafkaAddress(live).topic)
+    // First nobody follows with this store any more, then the group may begin: never both.
+    let path = try StoreOptions.path(store.store)
+    let final = try SQLiteStore.handOver(
+      function, in: path, to: to, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000)
+    ).filter { $0.key.side == .live }
+    do { try group.commit(final) } catch {
+      _ = try SQLiteStore.handOver(
+        function, in: path, to: "nobody: \(to) did not take it", phase: .live,
+        busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
+      throw told(error)
+    }
+    for (partition, next) in final.sorted(by: { $0.key < $1.key }) {
       Console.shared.data("group \(group.name): \(partition) goes on at \(next.firstNumber)")
     }
     Console.shared.say(
       "replay: \(function) is in the hands of group \(group.name): everything before these offsets is in "
-        + "\(store.store), nothing from them on; start its consumer, and do not follow the stream with replay any more")
+        + "\(store.store), nothing from them on; start its consumer. A replay that followed the stream ends with 76")
+  }
+
+  private func verifyLog(_ positions: [Partition: Position], _ topic: String) throws {
+    let logs = Set(positions.keys.map(\.log)).subtracting([topic])
+    guard let other = logs.min() else { return }
+    throw ReplayError(
+      .otherStream, "the function \(function) follows another stream",
+      details: ["expected: \(other)", "found:    \(topic)"], effect: "nothing was written",
+      next: "name that stream with --live")
+  }
+
+  private func told(_ error: any Error) -> any Error {
+    guard case let error as LiveError = error else { return error }
+    var (told, place) = (ReplayError(.beyondEnd, "the function's positions are not in the stream: \(live)"), "")
+    switch error {
+    case .beyondEnd(let partition, let wanted, let end):
+      place = "partition \(partition): the function is at \(wanted), the stream ends at \(end)"
+    case .expired(let partition, let wanted, let start):
+      told.code = .expired
+      place = "partition \(partition): the function is at \(wanted), the stream begins at \(start)"
+    }
+    told.details = [place]
+    told.effect = "nothing was committed for the group"
+    told.next = "look whether this is the stream that the function followed"
+    return told
   }
 
   /// The function's next position of each partition of the stream.
   private func reached() throws -> [Partition: Position] {
     let path = try StoreOptions.path(store.store)
-    guard let known = try SQLiteStore.inspect(path).first(where: { $0.name == function }) else {
+    guard let known = try SQLiteStore.positions(path).first(where: { $0.name == function }) else {
       throw ReplayError(.usage, "the store has no function \(function): \(path)", next: "see `replay status`")
     }
-    let live = known.checkpoint.frontier.filter { $0.key.side == .live }
-    guard known.phase == .live, !live.isEmpty else {
+    let live = known.next.filter { $0.key.side == .live }
+    guard known.phase != .archive, !live.isEmpty else {
       throw ReplayError(
         .usage, "the function \(function) was not handed off to a stream yet",
         details: ["its phase is \(known.phase.rawValue)"], effect: "nothing was written",
@@ -71,6 +107,7 @@ struct HandOver: ParsableCommand {
   private func show(_ positions: [Partition: Position], _ address: StreamAddress) throws {
     let source = try address.open()
     defer { source.close() }
+    try verifyLog(positions, source.log)
     for part in try source.partitions().sorted(by: { $0.partition < $1.partition }) {
       guard let next = positions[part.partition] else { continue }
       if next.firstNumber < part.start.number {

@@ -63,17 +63,27 @@ struct Replaying {
     let checkpoints = try store.open(
       projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
     )
-    for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase == .live {
-      let stream = checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log).min() ?? ""
-      throw ReplayError(
-        .usage, "the function \(projection.name) follows a stream: its events do not come from the archive any more",
-        details: ["stream \(stream), store \(store.name)"], effect: "nothing was read or written",
-        next: "go on with --live, or start anew with --full-refresh")
+    for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase != .archive {
+      throw Replaying.follows(projection, checkpoint, store.name)
     }
     let resumed = try resume(checkpoints)
     let summary = try replay(projections, store, checkpoints, resumed)
     try store.close()
     try end(summary)
+  }
+
+  /// What comes is not the archive's to give any more.
+  static func follows(_ projection: any Projection, _ checkpoint: Checkpoint, _ store: String) -> ReplayError {
+    let stream = checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log).min() ?? ""
+    let isOthers = checkpoint.phase == .handedOver
+    return ReplayError(
+      .usage,
+      isOthers
+        ? "the function \(projection.name) is in the hands of another consumer of its stream"
+        : "the function \(projection.name) follows a stream: its events do not come from the archive any more",
+      details: ["stream \(stream), store \(store)"], effect: "nothing was read or applied",
+      next: isOthers
+        ? "start anew with --full-refresh, if that is meant" : "go on with --live, or start anew with --full-refresh")
   }
 
   func sayArchive() {

@@ -50,7 +50,9 @@ struct Status: ParsableCommand {
     for position in function.positions {
       let (partition, next) = (position.partition, position.next)
       let half = function.checkpoint.halfRead.first { $0.partition == partition }
-      lines.append("  position   \(partition): next \(next)\(half.map { ", in the middle of \($0.entry.name)" } ?? "")")
+      lines.append(
+        "  position   \(partition.side == .live ? "stream " : "")\(partition): next \(next)\(half.map { ", in the middle of \($0.entry.name)" } ?? "")"
+      )
     }
     lines += Summary.found(function.checkpoint.findings).map { "  found      " + $0.dropFirst("found     ".count) }
     for table in function.tables {
@@ -86,7 +88,8 @@ struct Status: ParsableCommand {
         .array(
           function.positions.map {
             .object([
-              ("log", .string($0.partition.log)), ("partition", .string($0.partition.name)),
+              ("side", .string($0.partition.side.rawValue)), ("log", .string($0.partition.log)),
+              ("partition", .string($0.partition.name)),
               ("next", .string($0.next.description)),
             ])
           })

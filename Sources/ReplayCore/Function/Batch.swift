@@ -1,8 +1,10 @@
 /// Whether an event comes from the archive or from the live stream: a pure function of its position against the
-/// archive's frozen end.
+/// archive's frozen end. And what a function's checkpoint says of it.
 public enum Phase: String, Sendable, Hashable {
   case archive
   case live
+  /// Only of a checkpoint: another consumer goes on with the stream.
+  case handedOver = "handed over"
 }
 
 /// Consecutive events of one lane, handed to the projection in one call. Valid only during that call.

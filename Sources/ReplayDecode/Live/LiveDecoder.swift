@@ -231,7 +231,7 @@ public final class LiveDecoder: PayloadDecoder {
       details: [
         "position \(message.position) of partition \(messages.partition)", "expected: \(expected)",
         "found:    \(found ?? "nothing")",
-      ], next: "the stream cannot be mended: begin behind it with another store, or let the function's owner decide"
+      ], next: "mend it where the stream can be mended, as a directory's file can, then run the same command"
     ).at(Segment(live: messages.partition, of: stream), ordinal: UInt64(place - first))
   }
 }

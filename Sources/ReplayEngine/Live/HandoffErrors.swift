@@ -23,8 +23,8 @@ extension HandoffRun {
       return ReplayError(
         .expired, "events have passed the stream's retention: \(source.name)",
         details: [
-          "partition \(partition): expected an event at position \(wanted.firstNumber) or before it is full",
-          "found: the stream begins at position \(start), \(lost.map { "\($0)" } ?? "unknown many") positions later",
+          "partition \(partition): expected: the event at position \(wanted.firstNumber)",
+          "found:    the stream begins at position \(start), \(lost.map { "\($0)" } ?? "unknown many") positions later",
         ], effect: "what is committed stays; nothing behind the hole was applied",
         next: "let the archive take in what is missing and run the same command, or lengthen the stream's retention")
     case .beyondEnd(let partition, let wanted, let end):
@@ -36,6 +36,20 @@ extension HandoffRun {
         ], effect: effect,
         next: "look whether this is the stream that was archived, or one that was made anew")
     }
+  }
+
+  /// The same of a function that is live: the archive is not read for it any more.
+  public static func error(whileLive error: LiveError, of source: any LiveSource) -> ReplayError {
+    var told = self.error(error, of: source)
+    told.effect = "what was applied before is committed, nothing more was applied"
+    switch error {
+    case .expired:
+      told.next = "these events are lost to this store: start anew from the archive with --full-refresh"
+    case .beyondEnd:
+      told.summary = "the stream ends before what was applied: \(source.name)"
+      told.next = "look whether it was made anew; if so, start anew with --full-refresh"
+    }
+    return told
   }
 
   static func error(_ refusal: Handoff.Refusal, _ part: Part, of source: any LiveSource) -> ReplayError {
@@ -63,7 +77,7 @@ extension HandoffRun {
     case .nothingCompared:
       return ReplayError(
         .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
-        details: ["\(place): none of the last archived events is in the stream or the archive any more"],
+        details: ["\(place): no archived event was compared: none is in the stream any more, or --overlap-events is 0"],
         effect: effect, next: "look at both ends, and say --unproved-handoff if they belong together")
     }
   }
