@@ -85,7 +85,7 @@ struct CheckpointRows {
     }
   }
 
-  private func lastEvents() throws -> [Partition: PrintedEvent] {
+  func lastEvents() throws -> [Partition: PrintedEvent] {
     let table = "_replay_last_events"
     let sql = "SELECT log, side, partition, position, bytes, tokens FROM \(table) WHERE \(CheckpointKey.condition)"
     let found = try connection.query(sql, key.values) { row in

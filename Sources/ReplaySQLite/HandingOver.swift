@@ -3,12 +3,13 @@ import ReplayCore
 
 extension SQLiteStore {
   /// Takes the function away from whoever runs it, and notes that another consumer goes on with its stream; or, `phase`
-  /// live, that none does after all. Answers the function's positions, which do not move any more.
+  /// live, that none does after all. Answers the function's checkpoint, as far as it is of a stream,
+  /// which does not move any more.
   ///
   /// Errors: `.usage` where the store has no such function, `.temporary` where it is locked.
   public static func handOver(
     _ function: String, in path: String, to owner: String, phase: Phase = .handedOver, busyTimeoutMilliseconds: Int32
-  ) throws -> [Partition: Position] {
+  ) throws -> Checkpoint {
     let connection = try Connection(
       path, path: path, flags: SQLITE_OPEN_READWRITE, busyTimeoutMilliseconds: busyTimeoutMilliseconds)
     try connection.run("BEGIN IMMEDIATE")
@@ -21,9 +22,12 @@ extension SQLiteStore {
         "UPDATE _replay_functions SET fence = fence + 1, owner = ?, phase = ? WHERE \(CheckpointKey.condition)",
         [.text(owner), .text(phase.rawValue)] + stored.key.values)
       let rows = CheckpointRows(connection: connection, key: stored.key)
-      let positions = Dictionary(try rows.positions(), uniquingKeysWith: { $1 })
+      var checkpoint = Checkpoint(
+        frontier: Dictionary(try rows.positions(), uniquingKeysWith: { $1 }).filter { $0.key.side == .live },
+        phase: phase)
+      checkpoint.lastEvents = try rows.lastEvents()
       try connection.run("COMMIT")
-      return positions
+      return checkpoint
     } catch {
       connection.rollback()
       throw error

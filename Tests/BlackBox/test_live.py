@@ -158,6 +158,12 @@ class RefusalTests(LiveCase):
         shutil.rmtree(os.path.join(self.stream.root, "partition=1"))
         self.refused(80, "lacks a partition", "expected a partition 1")
 
+    def test_a_partition_that_is_gone_while_nobody_looked(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        shutil.rmtree(os.path.join(self.stream.root, "partition=1"))
+        self.refused(80, "lacks a partition that was followed", "expected a partition 1")
+
     def test_nothing_to_compare(self):
         self.scene(layout="aiven")
         for partition, start in ((0, 200), (1, 100)):
@@ -260,6 +266,19 @@ class HandoverTests(LiveCase):
         self.stream.append(0, [self.lines[0][0]])
         said = run.communicate(timeout=30)[1]
         self.assertEqual(run.returncode, 76, said)
+
+    def test_positions_of_a_directory_are_no_offsets(self):
+        self.scene()
+        self.assertEqual(self.run_live().returncode, 0)
+        kafka = KafkaStream(MOCK, "retail")
+        self.addCleanup(kafka.close)
+        kafka.create(2)
+        for partition in range(2):
+            kafka.append(partition, [b'{"partitionkey":"x","n":%d}' % n for n in range(400)])
+        done = replay("handoff", "--live", kafka.address, "--store", self.store, "--function", "event-counts", "--to",
+                      "kafka-group:counts")
+        self.assertEqual(done.returncode, 80, done.stderr)
+        self.assertEqual(self.run_live().returncode, 0)
 
     def test_a_secret_is_not_kept(self):
         self.scene(kind="kafka")

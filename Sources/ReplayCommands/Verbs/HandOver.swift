@@ -1,5 +1,6 @@
 import ArgumentParser
 import ReplayCore
+import ReplayDecode
 import ReplayEngine
 import ReplayKafka
 import ReplaySQLite
@@ -47,20 +48,30 @@ struct HandOver: ParsableCommand {
     // First nobody follows with this store any more, then the group may begin: never both.
     let path = try StoreOptions.path(store.store)
     let final = try SQLiteStore.handOver(
-      function, in: path, to: to, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000)
-    ).filter { $0.key.side == .live }
-    do { try group.commit(final) } catch {
+      function, in: path, to: to, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
+    do {
+      try knowAgain(final.lastEvents, address)
+      try group.commit(final.frontier)
+    } catch {
       _ = try SQLiteStore.handOver(
         function, in: path, to: "nobody: \(to) did not take it", phase: .live,
         busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
       throw told(error)
     }
-    for (partition, next) in final.sorted(by: { $0.key < $1.key }) {
+    for (partition, next) in final.frontier.sorted(by: { $0.key < $1.key }) {
       Console.shared.data("group \(group.name): \(partition) goes on at \(next.firstNumber)")
     }
     Console.shared.say(
       "replay: \(function) is in the hands of group \(group.name): everything before these offsets is in "
         + "\(store.store), nothing from them on; start its consumer. A replay that followed the stream ends with 76")
+  }
+
+  /// The positions are the stream's only if it is the one that was followed.
+  private func knowAgain(_ last: [Partition: PrintedEvent], _ address: StreamAddress) throws {
+    let source = try address.open()
+    defer { source.close() }
+    _ = try HandoffRun.knowAgain(
+      last, of: source, isSparse: true, stop: StopRequest(), now: Clock.milliseconds, print: PayloadPrinter.print)
   }
 
   private func verifyLog(_ positions: [Partition: Position], _ topic: String) throws {

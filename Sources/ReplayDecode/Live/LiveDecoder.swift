@@ -81,7 +81,7 @@ public final class LiveDecoder: PayloadDecoder {
       let place = good ? block.scanned : Int(clamping: call.fault_ordinal)
       throw malformed(messages, first, first + min(place, count - 1), "one JSON object in UTF-8")
     }
-    merge(into: block, storage, messages, first, count, settled)
+    try merge(into: block, storage, messages, first, count, settled)
     return count
   }
 
@@ -126,6 +126,11 @@ public final class LiveDecoder: PayloadDecoder {
     return (place - first, framing)
   }
 
+  /// A store's text, and every other key, is UTF-8 without NUL.
+  private static func isText(_ bytes: ArraySlice<UInt8>) -> Bool {
+    !bytes.contains(0) && bytes.withUnsafeBufferPointer { String(validating: $0, as: UTF8.self) != nil }
+  }
+
   /// An empty payload is no line: it would let the next one take its place.
   private static func beginsValue(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Bool {
     bytes[range].contains { $0 > 32 }
@@ -135,7 +140,7 @@ public final class LiveDecoder: PayloadDecoder {
   private func merge(
     into block: RecordBlock, _ storage: PayloadStorage, _ messages: LiveMessages, _ first: Int, _ count: Int,
     _ settled: [Position]
-  ) {
+  ) throws {
     let width = parts.columns.count
     var kept = 0
     var below = Array(repeating: UInt64(0), count: settled.count)
@@ -147,6 +152,9 @@ public final class LiveDecoder: PayloadDecoder {
     for record in 0..<block.count {
       let ordinal = Int(block.ordinals[record])
       let message = messages.messages[first + ordinal]
+      if innerKey != nil, let key = message.key, !LiveDecoder.isText(messages.bytes[key]) {
+        throw malformed(messages, first, first + ordinal, "a key in UTF-8, without NUL")
+      }
       for (column, place) in parts.columns.enumerated() {
         storage.fields[kept * width + column] =
           if case .payload(let index) = place {
