@@ -75,7 +75,7 @@ let package = Package(
     .executableTarget(
       name: "kafka-probe", dependencies: ["KafkaMock", "ReplayCore", "ReplayKafka", "CKafka"],
       path: "Tests/Tools/kafka-probe", swiftSettings: strict),
-    tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "KafkaMock", "CKafka"]),
+    tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "ReplayTesting", "KafkaMock", "CKafka"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
     tests(
       "ReplayCommandsTests", imports: ["ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQLite", "ReplayCommands"]),

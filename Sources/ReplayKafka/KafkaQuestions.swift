@@ -49,6 +49,8 @@ extension KafkaClient {
   func offsets(at time: Int64, of ids: [Int32], within limit: Duration) throws -> [Int32: Int64] {
     let deadline = ContinuousClock.now + limit
     var found: [Int32: Int64] = [:]
+    // librdkafka takes no question about nothing.
+    if ids.isEmpty { return found }
     while true {
       let asked = KafkaOffsets(topic: address.topic, ids.filter { found[$0] == nil }.map { ($0, time) })
       let code = asked.with { rd_kafka_offsets_for_times(handle, $0, deadline.millisecondsLeft) }

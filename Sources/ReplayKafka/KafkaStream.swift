@@ -91,12 +91,16 @@ public final class KafkaStream: LiveSource {
         .missing, "topic \(log) has no partition \(strange.0)", details: ["it has \(known.count)"],
         next: "check that this is the topic that the archive was written from")
     }
-    try client.checkBounds(wanted, within: limits.answer)
+    // What is not there any more is the next poll's to say.
+    var gone: LiveError?
+    do { try client.checkBounds(wanted, within: limits.answer) } catch let error as LiveError {
+      (gone, wanted) = (error, [])
+    }
     expected = Array(repeating: nil, count: Int(wanted.last?.0 ?? -1) + 1)
     for (id, offset) in wanted { expected[Int(id)] = offset }
     named.formUnion(wanted.map(\.0))
     try assign()
-    (failure, missingSince, resets, refreshDue) = (nil, nil, 0, .now + limits.refresh)
+    (failure, missingSince, resets, refreshDue) = (gone, nil, 0, .now + limits.refresh)
   }
 
   public func poll(milliseconds: Int) throws -> LiveEvent? {

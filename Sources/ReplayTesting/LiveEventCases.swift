@@ -71,10 +71,10 @@ extension LiveSourceConformance {
       _ = try harness.append(drafts(round * 7..<round * 7 + 7), to: "0")
       if let event = try source.poll(milliseconds: 0) { try account.add(event) }
     }
-    account.ends = [:]
     let partition = source.partition("0")
+    // An end that was told before the last events were there may still be under way.
     if account.payloads(partition).count < 420 {
-      try source.read(["0"], into: &account) { $0.payloads(partition).count == 420 }
+      try source.read([], into: &account) { $0.payloads(partition).count == 420 }
     }
     try requireEqual(account.payloads(partition), drafts(0..<420), "appended meanwhile")
   }

@@ -32,7 +32,8 @@ public final class MockProducer: @unchecked Sendable {
     let options = [
       "bootstrap.servers": bootstraps, "compression.codec": codec, "batch.num.messages": String(batch),
       "linger.ms": "2",
-      "queue.buffering.max.messages": "1000000", "enable.idempotence": "true", "reconnect.backoff.max.ms": "200",
+      "queue.buffering.max.messages": "1000000", "message.max.bytes": "8000000", "enable.idempotence": "true",
+      "reconnect.backoff.max.ms": "200",
       "topic.metadata.refresh.fast.interval.ms": "50",
     ]
     for (key, value) in options where rd_kafka_conf_set(configuration, key, value, nil, 0) != RD_KAFKA_CONF_OK {

@@ -6,6 +6,12 @@ import KafkaMock
 enum ControlBatch {
   /// Appends a commit marker to the partition. `server` is its leader, on this machine. A damaged one has a wrong checksum.
   static func commit(_ topic: String, _ partition: Int32, at server: String, isDamaged: Bool = false) throws {
+    var batch = self.marker()
+    if isDamaged { batch[batch.count - 1] ^= 1 }
+    try append(batch, to: topic, partition, at: server)
+  }
+
+  static func append(_ batch: [UInt8], to topic: String, _ partition: Int32, at server: String) throws {
     var request = Bytes()
     request.add(Int16(0), Int16(3))  // Produce, version 3
     request.add(Int32(1))
@@ -14,8 +20,6 @@ enum ControlBatch {
     request.add(Int32(5000), Int32(1))
     request.add(text: topic)
     request.add(Int32(1), partition)
-    var batch = self.batch()
-    if isDamaged { batch[batch.count - 1] ^= 1 }
     request.add(Int32(batch.count))
     request.bytes += batch
     let answer = try exchange(request.bytes, with: server)
@@ -26,12 +30,12 @@ enum ControlBatch {
     }
   }
 
-  private static func batch() -> [UInt8] {
+  /// `size`: of the marker's value. Coordinators write 6 bytes; readers pass over any.
+  static func marker(size: Int = 6) -> [UInt8] {
+    // Attributes, time and offset deltas, a key of 4 bytes (version 0, type 1: commit), the value, no headers.
+    let rest = [0, 0, 0, 8, 0, 0, 0, 1] + zigzag(size) + Array(repeating: 0, count: size) + [0]
     var record = Bytes()
-    // Attributes, time and offset deltas, a key of 4 bytes (version 0, type 1: commit), a value of 6, no headers; the
-    // lengths are zigzag.
-    record.bytes = [0, 0, 0, 8, 0, 0, 0, 1, 12, 0, 0, 0, 0, 0, 0, 0]
-    record.bytes.insert(UInt8(record.bytes.count * 2), at: 0)
+    record.bytes = zigzag(rest.count) + rest
     var body = Bytes()
     body.add(Int16(0x30))  // transactional, control
     body.add(Int32(0))
@@ -45,6 +49,15 @@ enum ControlBatch {
     batch.bytes.append(2)
     batch.add(Int32(bitPattern: crc32c(body.bytes)))
     return batch.bytes + body.bytes
+  }
+
+  private static func zigzag(_ number: Int) -> [UInt8] {
+    var (left, bytes) = (number * 2, [UInt8]())
+    while left > 127 {
+      bytes.append(UInt8(left & 127 | 128))
+      left >>= 7
+    }
+    return bytes + [UInt8(left)]
   }
 
   private static func crc32c(_ bytes: [UInt8]) -> UInt32 {

@@ -6,6 +6,8 @@ import ReplayKafka
 
 /// `kafka-probe [PARTITIONS [ROUNDS [BYTES]]]`: events a second of `KafkaStream.poll` beside librdkafka's own calls, from
 /// the same cluster in memory, in turns. A partition holds 5 MiB, in batches of about 1 MiB.
+///
+/// `kafka-probe consume BOOTSTRAP TOPIC`: all of a topic by librdkafka alone, `events=N seconds=S`.
 @main
 struct KafkaProbe {
   let cluster: MockCluster
@@ -13,6 +15,12 @@ struct KafkaProbe {
   let size: Int
 
   static func main() throws {
+    let words = CommandLine.arguments
+    if words.count == 4, words[1] == "consume" {
+      let read = try BareConsumer(words[2]).everything(of: words[3])
+      print("events=\(read.events) seconds=\(read.seconds)")
+      return
+    }
     let numbers = CommandLine.arguments.dropFirst().compactMap { Int($0) }
     let probe = KafkaProbe(
       cluster: try MockCluster(brokers: 2), partitions: Int32(numbers.first ?? 16),
@@ -72,14 +80,8 @@ struct KafkaProbe {
 
   /// librdkafka alone, with the same options: the payloads are not looked at.
   private func bare(_ total: Int, batch: Int) -> (Int, ContinuousClock.Instant) {
-    let configuration = rd_kafka_conf_new()
-    let options = [
-      "bootstrap.servers": cluster.bootstraps, "group.id": "bare", "fetch.wait.max.ms": "50", "check.crcs": "true",
-      "queued.min.messages": "500000", "queued.max.messages.kbytes": "131072", "enable.auto.offset.store": "false",
-    ]
-    for (key, value) in options { rd_kafka_conf_set(configuration, key, value, nil, 0) }
-    let handle = rd_kafka_new(RD_KAFKA_CONSUMER, configuration, nil, 0)!
-    defer { rd_kafka_destroy(handle) }
+    let consumer = BareConsumer(cluster.bootstraps)
+    let handle = consumer.handle
     let list = rd_kafka_topic_partition_list_new(partitions)!
     for id in 0..<partitions { rd_kafka_topic_partition_list_add(list, "events", id).pointee.offset = 0 }
     rd_kafka_assign(handle, list)
