@@ -3,7 +3,7 @@ SWIFT ?= swift
 REPLAY = .build/release/replay
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: deps build release demo test unit sanitize blackbox kill torture lint bench bench-data bench-peers fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox kill torture lint bench bench-data bench-peers bench-live fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -61,6 +61,11 @@ PEERS = Benchmarks/Peers
 
 bench-peers: release bench-data .build/peers/installed ## beside DuckDB, chDB, Polars, orjson (ARGS="--rounds 2 --raw PATH")
 	python3 $(PEERS)/bench_peers.py $(ARGS)
+
+bench-live: release ## append to row, and catching up from a backlog (ARGS="--rounds 9 --raw PATH")
+	$(SWIFT) build -c release --product kafka-mock
+	$(SWIFT) build -c release --product kafka-probe
+	python3 Benchmarks/Live/bench_live.py $(ARGS)
 
 fixtures:
 	python3 fixtures/generate.py fixtures

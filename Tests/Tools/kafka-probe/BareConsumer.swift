@@ -10,7 +10,7 @@ final class BareConsumer {
     let configuration = rd_kafka_conf_new()
     let options = [
       "bootstrap.servers": bootstraps, "group.id": "bare", "fetch.wait.max.ms": "50", "check.crcs": "true",
-      "queued.min.messages": "500000", "queued.max.messages.kbytes": "131072", "enable.auto.offset.store": "false",
+      "queued.min.messages": "1000000", "queued.max.messages.kbytes": "262144", "enable.auto.offset.store": "false",
       "enable.partition.eof": "true", "isolation.level": "read_committed",
     ]
     for (key, value) in options { rd_kafka_conf_set(configuration, key, value, nil, 0) }
