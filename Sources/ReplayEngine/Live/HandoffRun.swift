@@ -92,18 +92,19 @@ public struct HandoffRun {
           uniqueKeysWithValues: pending.compactMap { part in
             part.handoff.readFrom.map { (part.live.partition, $0) }
           }))
-      var hasProved = false
-      while !hasProved {
+      // Told anew what to read only when half of it is not needed any more: to be told costs a stream more than to read.
+      let enough = results.count + (pending.count + 1) / 2
+      while results.count < enough {
         if stop.isStopped { return nil }
         let event: LiveEvent?
         do { event = try source.poll(milliseconds: 100) } catch let error as LiveError {
           throw HandoffRun.error(error, of: source)
         }
         switch event {
-        case .messages(let messages): hasProved = try take(messages)
+        case .messages(let messages): try take(messages)
         case .caughtUp(let partition, let next):
           guard let place = place(of: partition) else { break }
-          hasProved = try settle(parts[place], parts[place].handoff.caughtUp(next))
+          try settle(parts[place], parts[place].handoff.caughtUp(next))
         case .opened, .closed: break
         case nil:
           guard now() - heard > silenceMilliseconds else { continue }
@@ -127,15 +128,14 @@ public struct HandoffRun {
     return parts.firstIndex { $0.live.partition == partition }
   }
 
-  private mutating func take(_ messages: LiveMessages) throws -> Bool {
-    guard let place = place(of: messages.partition) else { return false }
-    return try messages.bytes.withUnsafeBytes { bytes in
+  private mutating func take(_ messages: LiveMessages) throws {
+    guard let place = place(of: messages.partition) else { return }
+    try messages.bytes.withUnsafeBytes { bytes in
       for message in messages.messages {
         let payload = message.payload.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
         let action = parts[place].handoff.take(message.position, print(payload))
-        if try settle(parts[place], action) { return true }
+        if try settle(parts[place], action) { return }
       }
-      return false
     }
   }
 
