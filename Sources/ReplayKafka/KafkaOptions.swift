@@ -32,8 +32,8 @@ struct KafkaOptions: Sendable {
   ]
 
   /// What replay sets where the user says nothing. The wait is short since it is the age of an event at an idle topic's
-  /// end. The queue is wide since librdkafka 2.0 rests for a second whenever it is full: it holds what
-  /// about a second's work is (250 MiB of events were caught up with in 1.37 s or 0.8 s, by chance, with half of it).
+  /// end. The queue is wide since librdkafka 2.0 rests for a second whenever it is full: it holds
+  /// most of a second's work (half as much rested in three of five catch-ups, see Benchmarks/Runs/2026-11-24-2core-live).
   static let defaults: [(key: String, value: String)] = [
     ("client.id", "replay"),
     ("fetch.wait.max.ms", "50"),
