@@ -43,7 +43,7 @@ struct LiveReplay {
       try handOff(behind, plan, archive, source, store)
       store = try store.reopened()
     }
-    try follow(archive, source, store)
+    try follow(archive, source, store, isKnown: behind.count == projections.count)
     if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }
 
@@ -129,7 +129,21 @@ struct LiveReplay {
     }
   }
 
-  private func follow(_ archive: OpenedArchive, _ source: any LiveSource, _ store: OpenedStore) throws {
+  private func knowAgain(_ source: any LiveSource, _ store: OpenedStore) throws {
+    let last = store.checkpoints.reduce(into: [:]) { known, checkpoint in
+      known.merge(checkpoint.lastEvents) { $0.position > $1.position ? $0 : $1 }
+    }
+    let again = try HandoffRun.knowAgain(
+      last, of: source, isSparse: command.chain.positions == .sparse, stop: Signals.stop, now: Clock.milliseconds,
+      print: PayloadPrinter.print)
+    if again == nil { throw ExitCode(128 + Signals.signal) }
+  }
+
+  /// `isKnown`: the stream was compared just now.
+  private func follow(
+    _ archive: OpenedArchive, _ source: any LiveSource, _ store: OpenedStore, isKnown: Bool
+  ) throws {
+    if !isKnown { try knowAgain(source, store) }
     let needsKey = projections.contains { !$0.isMergeOnly }
     let extraction = archive.decoder(projections.map(\.reads), needsKey: needsKey, command.archive, command.chain)
       .extraction
@@ -150,13 +164,6 @@ struct LiveReplay {
       voice.hear($0)
       board?.hear($0)
     }
-    let last = store.checkpoints.reduce(into: [:]) { known, checkpoint in
-      known.merge(checkpoint.lastEvents) { $0.position > $1.position ? $0 : $1 }
-    }
-    let again = try HandoffRun.knowAgain(
-      last, of: source, isSparse: command.chain.positions == .sparse, stop: Signals.stop, now: Clock.milliseconds,
-      print: PayloadPrinter.print)
-    if again == nil { throw ExitCode(128 + Signals.signal) }
     let frontiers = store.checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
     let ended: (outcome: LiveOutcome, state: LiveState)
     do { ended = try LiveRun(setup, frontiers: frontiers).run() } catch let error as LiveError {
