@@ -83,13 +83,15 @@ final class HeldEvents {
   ) throws {
     var size = 0
     for column in copied { size += fields[column].count }
-    if part.pointee.count == HeldEvents.eventLimit || part.pointee.byteCount + size > part.pointee.capacity {
+    let isFull = part.pointee.count == HeldEvents.eventLimit || part.pointee.byteCount + size > part.pointee.capacity
+    // An event whose fields are all empty wants a place too.
+    if isFull || part.pointee.bytes == nil {
       try flush(part)
       reserve(size, in: part)
     }
     let place = part.pointee.count
     var end = part.pointee.byteCount
-    guard let bytes = part.pointee.bytes, let slices = part.pointee.slices else { return }
+    let (bytes, slices) = (part.pointee.bytes.unsafelyUnwrapped, part.pointee.slices.unsafelyUnwrapped)
     var slice = slices + place * copied.count
     for column in copied {
       let field = fields[column]

@@ -81,4 +81,24 @@ struct HeldEventsTests {
     #expect(held.byteCount == 0)
     #expect(seen == wanted, "seed \(seed)")
   }
+
+  /// An event without a key, and with nothing in its fields, is the function's to refuse: it is not lost.
+  @Test func emptyFields() throws {
+    let asked = Asked()
+    let extraction = Extraction([asked.reads], anatomy: Anatomy(), needsKey: true)
+    let source = MemoryArchive(["s": Array("{}\n{\"partitionkey\":\"\"}\n{}\n".utf8)])
+    var count = 0
+    let held = HeldEvents(columns: extraction.functions[0].columns, keyColumn: extraction.keyColumn) {
+      block, columns, keyColumn in
+      for _ in Batch(block: block, columns: columns, mask: .max, keyColumn: keyColumn) { count += 1 }
+    }
+    let segment = Segment(
+      entry: try #require(source.entry("s")), partition: Partition(log: "", id: "0"),
+      numbering: .counted(from: WideNumber(low: 0)))
+    let reading = try ArchiveDecoder(extraction).open(segment, in: source, range: SegmentRange(from: [0]))
+    let block = RecordBlock(segment: segment)
+    while try reading.next(block) { try held.take(block, nil, mask: 1) }
+    try held.settle()
+    #expect(count == 3)
+  }
 }

@@ -9,7 +9,6 @@ struct HandoffPlan {
   private let command: Run
   private let entry: StreamEntry
   private let kind: HandoffClass
-  private let log: String
   private let liveLog: String
   private let streamName: String
 
@@ -35,7 +34,6 @@ struct HandoffPlan {
         details: ["topics: \(logs.prefix(5).joined(separator: ", "))"], effect: "nothing was read or written",
         next: "name one topic's directory with --archive")
     }
-    log = logs.first ?? ""
     try verify(archive, try source.partitions(), source)
   }
 
@@ -64,8 +62,6 @@ struct HandoffPlan {
   var lines: [String] {
     ["live      \(streamName): handoff by \(kind == .exact ? "an exact end" : "a lower bound, matched event by event")"]
   }
-
-  func live(_ partition: Partition) -> Partition { Partition(log: liveLog, side: .live, id: partition.id) }
 
   /// Looks every few seconds, while the archive is read, whether the stream still has what comes behind it.
   func watch(_ address: StreamAddress, _ command: Run) throws -> RetentionWatch {

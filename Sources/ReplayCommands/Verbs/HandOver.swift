@@ -34,7 +34,7 @@ struct HandOver: ParsableCommand {
     output.apply()
     Signals.endAtOnce()
     let address = try StreamAddress(live, options: streamOptions)
-    let positions = try reached()
+    let (positions, before) = try reached()
     if to == "print" { return try show(positions, address) }
     guard to.hasPrefix("kafka-group:"), live.hasPrefix("kafka://") else {
       throw ReplayError(
@@ -54,7 +54,7 @@ struct HandOver: ParsableCommand {
       try group.commit(final.frontier)
     } catch {
       _ = try SQLiteStore.handOver(
-        function, in: path, to: "nobody: \(to) did not take it", phase: .live,
+        function, in: path, to: "nobody: \(to) did not take it", phase: before,
         busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
       throw told(error)
     }
@@ -99,8 +99,8 @@ struct HandOver: ParsableCommand {
     return told
   }
 
-  /// The function's next position of each partition of the stream.
-  private func reached() throws -> [Partition: Position] {
+  /// The function's next position of each partition of the stream, and whether it was handed over before.
+  private func reached() throws -> ([Partition: Position], Phase) {
     let path = try StoreOptions.path(store.store)
     guard let known = try SQLiteStore.positions(path).first(where: { $0.name == function }) else {
       throw ReplayError(.usage, "the store has no function \(function): \(path)", next: "see `replay status`")
@@ -112,7 +112,7 @@ struct HandOver: ParsableCommand {
         details: ["its phase is \(known.phase.rawValue)"], effect: "nothing was written",
         next: "replay its archive with --live and --until-caught-up first")
     }
-    return live
+    return (live, known.phase)
   }
 
   private func show(_ positions: [Partition: Position], _ address: StreamAddress) throws {
