@@ -91,6 +91,8 @@ public struct Checkpoint: Sendable {
   public var gapEnds: [Partition: Position] = [:]
   /// The last event that was taken of each partition of a stream, to know the stream again.
   public var lastEvents: [Partition: PrintedEvent] = [:]
+  /// Of partitions of a stream, positions whose events were applied from the archive, ascending: they are left out live.
+  public var archivedAhead: [Partition: [Position]] = [:]
   /// Events settled so far, in all runs.
   public var events: UInt64
   public var epochs: UInt64
@@ -131,6 +133,8 @@ public struct EpochCommit: Sendable {
     public var phase: Phase?
     /// Of partitions of a stream that moved, the last event that was taken.
     public var lastEvents: [Partition: PrintedEvent] = [:]
+    /// Positions of a stream that are to be left out live, for all time.
+    public var archivedAhead: [Partition: [Position]] = [:]
 
     public init(
       name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment],

@@ -79,7 +79,21 @@ public final class DirectoryStream: LiveSource {
   }
 
   /// Nil: a line does not say when it was written.
-  public func positions(at milliseconds: Int64) throws -> [Partition: Position]? { nil }
+  /// As near as a file: each knows only when it was written to last.
+  public func positions(at milliseconds: Int64) throws -> [Partition: Position]? {
+    let ids = try StreamListing.ids(in: directory)
+    return Dictionary(uniqueKeysWithValues: try ids.map { (partition($0), try position(at: milliseconds, $0)) })
+  }
+
+  private func position(at milliseconds: Int64, _ id: String) throws -> Position {
+    // The end first: a file that is written to meanwhile is found to be newer, and the position comes before it.
+    let end = try bounds(id).end
+    for file in try StreamListing.files(in: path(id)) {
+      guard let open = try StreamDescriptor.open(file) else { continue }
+      if try open.writtenMilliseconds() >= milliseconds { return Position(file.start) }
+    }
+    return Position(end)
+  }
 
   public func close() {
     readers = []

@@ -51,6 +51,18 @@ final class StreamDescriptor {
     return UInt64(clamping: facts.st_size)
   }
 
+  /// When it was written to last, in milliseconds since 1970.
+  func writtenMilliseconds() throws -> Int64 {
+    var facts = stat()
+    guard fstat(number, &facts) == 0 else { throw StreamFault.failed("look at", file.path, errno) }
+    #if canImport(Darwin)
+      let time = facts.st_mtimespec
+    #else
+      let time = facts.st_mtim
+    #endif
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
   /// Throws where the file's name is another file's now; a name that is gone is no change of this file.
   func checkName() throws {
     var facts = stat()

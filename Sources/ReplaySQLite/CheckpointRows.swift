@@ -17,6 +17,7 @@ struct CheckpointRows {
     checkpoint.findings = try findings()
     checkpoint.gapEnds = try gapEnds()
     checkpoint.lastEvents = try lastEvents()
+    checkpoint.archivedAhead = try archivedAhead()
     return checkpoint
   }
 
@@ -96,6 +97,15 @@ struct CheckpointRows {
     return Dictionary(found, uniquingKeysWith: { $1 })
   }
 
+  func archivedAhead() throws -> [Partition: [Position]] {
+    let table = "_replay_archived_ahead"
+    let sql = "SELECT log, side, partition, position FROM \(table) WHERE \(CheckpointKey.condition)"
+    let found = try connection.query(sql, key.values) { row in
+      (try partition(row, table), try position(row.text(3), table))
+    }
+    return Dictionary(grouping: found) { $0.0 }.mapValues { $0.map(\.1).sorted() }
+  }
+
   private func partition(_ row: Statement, _ table: String) throws -> Partition {
     guard let side = Side(rawValue: row.text(1)) else { throw unreadable(table, "no such side: \(row.text(1))") }
     return Partition(log: row.text(0), side: side, id: row.blob(2))
@@ -122,6 +132,13 @@ struct CheckpointRows {
         key.values + place(partition) + [
           .text(event.position.stored), .text(Hex.text(event.print.bytes)), .text(Hex.text(event.print.tokens)),
         ])
+    }
+    for (partition, positions) in change.archivedAhead {
+      for position in positions {
+        try connection.run(
+          "INSERT OR REPLACE INTO _replay_archived_ahead VALUES (?, ?, ?, ?, ?, ?, ?)",
+          key.values + place(partition) + [.text(position.stored)])
+      }
     }
     for finding in change.findings {
       try connection.run(
@@ -166,6 +183,7 @@ struct CheckpointRows {
     try connection.run("DELETE FROM _replay_findings WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_last_events WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_archived_ahead WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
   }
 }

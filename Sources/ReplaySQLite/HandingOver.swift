@@ -26,6 +26,7 @@ extension SQLiteStore {
         frontier: Dictionary(try rows.positions(), uniquingKeysWith: { $1 }).filter { $0.key.side == .live },
         phase: phase)
       checkpoint.lastEvents = try rows.lastEvents()
+      checkpoint.archivedAhead = try rows.archivedAhead()
       try connection.run("COMMIT")
       return checkpoint
     } catch {

@@ -56,6 +56,13 @@ enum OwnTables {
       PRIMARY KEY (function, first, last, log, side, partition)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_archived_ahead (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, position TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, position)
+    ) STRICT, WITHOUT ROWID
+    """,
   ]
 
   /// Makes them where they are missing; refuses a store that a newer replay wrote.

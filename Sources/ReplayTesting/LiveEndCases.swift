@@ -10,7 +10,28 @@ extension LiveSourceConformance {
     Case("what has passed retention is an error that names where the stream begins", needs: [.retention], expired),
     Case("retention behind the reader does not disturb it", needs: [.retention], retentionBehind),
     Case("a position behind the end is an error that names the end", beyondEnd),
+    Case("a time before all events is at or before the first, one after all is the end", needs: [.times], times),
   ]
+
+  static func times(_ harness: any LiveHarness) throws {
+    try harness.create("0")
+    // A stream may keep a time of its own.
+    let draft = LiveDraft("{}", time: 1_700_000_000_000)
+    let first = try harness.append(Array(repeating: draft, count: 10), to: "0")[0]
+    try harness.create("1")
+    let source = try harness.source()
+    defer { source.close() }
+    // The year 2200.
+    guard let early = try source.positions(at: 0), let late = try source.positions(at: 7_258_118_400_000) else {
+      return
+    }
+    let (part, empty) = (try source.live("0"), try source.live("1"))
+    guard let found = early[part.partition], found >= part.start, found <= first else {
+      throw violated("expected a position at or before \(first) in 1970, found \(early)")
+    }
+    try require(late[part.partition], is: part.end, "the position in 2200")
+    try require(early[empty.partition], is: empty.end, "the position of an empty partition")
+  }
 
   static func emptyPartition(_ harness: any LiveHarness) throws {
     try harness.create("0")

@@ -7,6 +7,8 @@ public enum LiveAbility: Sendable, Hashable, CaseIterable {
   case openedLater
   /// `expire` works.
   case retention
+  /// It knows when its events were written.
+  case times
 }
 
 /// A stream to be examined, made anew and without partitions for each case.

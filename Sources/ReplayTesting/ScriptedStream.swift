@@ -125,7 +125,7 @@ public final class ScriptedStream: LiveSource, @unchecked Sendable {
     guard options.knowsTime else { return nil }
     return shared.script.withLock { script in
       script.partitions.mapValues { state in
-        let found = state.entries.first { $0.number < state.end && ($0.draft.time ?? .min) >= milliseconds }
+        let found = state.entries.first { $0.number < state.end && ($0.draft.time ?? .max) >= milliseconds }
         return Position(found?.number ?? state.end)
       }
     }

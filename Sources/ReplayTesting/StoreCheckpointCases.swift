@@ -98,10 +98,15 @@ extension StoreConformance {
       let event = PrintedEvent(
         position: Position(6), print: PayloadPrint(bytes: .max, tokens: UInt64(known.rawValue.count)))
       change.functions[0].lastEvents = [partition: event]
+      let ahead = [Position(9), Position(number: WideNumber(high: 1, middle: 0, low: 0), index: 3)]
+      if phase == .live { change.functions[0].archivedAhead = [partition: ahead] }
       _ = try store.commit(change)
       try store.close()
       try expect(subject.checkpoint(ledger.function).phase, is: known, "phase once committed")
       try expect(subject.checkpoint(ledger.function).lastEvents, is: [partition: event], "the stream's last event")
+      try expect(
+        subject.checkpoint(ledger.function).archivedAhead, is: known == .live ? [partition: ahead] : [:],
+        "positions of the stream that are left out")
     }
   }
 

@@ -91,6 +91,10 @@ struct ValueTests {
     #expect(rising.map(\.stored) == rising.map(\.stored).sorted())
     for position in rising { #expect(Position(stored: position.stored) == position) }
     #expect(wide.advanced(by: 1) == WideNumber(high: 2, middle: 0, low: 0))
+    for number in [wide, WideNumber(low: 0), WideNumber(middle: 7, low: .max)] {
+      #expect(number.advanced(by: 1).predecessor == number)
+    }
+    #expect(WideNumber(low: 0).predecessor == nil)
   }
 
   /// A text of any length is the same text as a cell, and orders as its bytes do.

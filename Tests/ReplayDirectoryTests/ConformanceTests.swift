@@ -38,7 +38,7 @@ final class Scratch: Sendable {
 final class DirectoryHarness: LiveHarness {
   let scratch = Scratch()
   let appender: DirectoryAppender
-  let abilities: Set<LiveAbility> = [.openedLater, .retention]
+  let abilities: Set<LiveAbility> = [.openedLater, .retention, .times]
 
   private let isSmall: Bool
 

@@ -65,6 +65,21 @@ struct DirectoryStreamTests {
     #expect(found.details[0] == "position 2, line 3, which begins at byte 4")
   }
 
+  /// Each file knows when it was written to last.
+  @Test func timesAreThoseOfFiles() throws {
+    for (name, seconds) in [("0.jsonl", 1_000.0), ("2.jsonl", 2_000), ("3.jsonl", 3_000)] {
+      try scratch.write(name == "0.jsonl" ? "1\n2\n" : "3\n", "0", name)
+      let date = Date(timeIntervalSince1970: seconds)
+      try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: scratch.file("0", name))
+    }
+    let cases: [(at: Int64, position: UInt64)] = [
+      (0, 0), (1_000_000, 0), (1_000_001, 2), (2_000_001, 3), (3_000_000, 3), (3_000_001, 4),
+    ]
+    for (at, position) in cases {
+      #expect(try stream().positions(at: at) == [partition("0"): Position(position)], "at \(at)")
+    }
+  }
+
   @Test func rotationIsFollowedWhateverTheZeros() throws {
     try scratch.write("0\n1\n", "0", "0.jsonl")
     try scratch.write("2\n", "0", "00002.jsonl")

@@ -5,10 +5,12 @@ import Testing
 /// The decisions of one partition's handoff: an event in, an action out.
 struct HandoffTests {
   /// Archived events 0..<count whose content is their number.
-  private func tail(_ numbers: ClosedRange<UInt64>) -> [PrintedEvent] {
-    numbers.map { PrintedEvent(position: Position($0), print: print($0)) }
+  private func tail(_ numbers: ClosedRange<UInt64>) -> [SignedEvent] {
+    numbers.map { SignedEvent(position: Position($0), sign: print($0)) }
   }
-  private func print(_ content: UInt64) -> PayloadPrint { PayloadPrint(bytes: content, tokens: content + 1_000) }
+  private func print(_ content: UInt64) -> EventSign {
+    EventSign(print: PayloadPrint(bytes: content, tokens: content + 1_000))
+  }
 
   private enum Step {
     case event(UInt64, UInt64)
@@ -104,7 +106,7 @@ struct HandoffTests {
   /// A writer that set the JSON anew: the bytes differ, the tokens do not.
   @Test func tokensDecideWhereBytesDiffer() {
     var handoff = Handoff(.exact, archiveEnd: Position(8), tail: tail(7...7))
-    let set = PayloadPrint(bytes: 12, tokens: 1_007)
+    let set = EventSign(print: PayloadPrint(bytes: 12, tokens: 1_007))
     #expect(handoff.take(Position(7), set) == .proved(start: Position(8), compared: 1))
   }
 

@@ -40,7 +40,7 @@ struct TestButton {
       _ = try store.commit(EpochCommit(functions: commits))
       (store, opened) = try open()
     }
-    try follow(store, opened.map { $0.frontier.filter { $0.key.side == .live } })
+    try follow(store, opened)
     return results
   }
 
@@ -52,11 +52,11 @@ struct TestButton {
   private func handOff(_ checkpoint: Checkpoint) throws -> [HandoffResult] {
     let parts = try stream.partitions().map { live in
       let planned = plan.partitions.first { $0.partition.id == live.partition.id }
-      var tail: [PrintedEvent] = []
+      var tail: [SignedEvent] = []
       for segment in planned?.segments ?? [] {
-        try ArchiveTail.eachPayload(
+        try ArchiveTail.each(
           of: segment, in: source, anatomy: plan.anatomy, framing: nil, limits: DecodeLimits()
-        ) { tail.append(PrintedEvent(position: $0, print: PayloadPrinter.print($1))) }
+        ) { tail.append($0) }
       }
       let kept = tail.suffix(overlap).filter { $0.position.number >= live.start.number }
       let end = planned.flatMap { checkpoint.frontier[$0.partition] } ?? .zero
@@ -67,11 +67,11 @@ struct TestButton {
     let clock = stream.clock
     var run = HandoffRun(
       parts, of: stream, silenceMilliseconds: 60_000, stop: stop, now: { Int64(clock.milliseconds) },
-      print: PayloadPrinter.print)
+      signs: { $0.signs(PayloadPrinter.print) })
     return try run.run() ?? []
   }
 
-  private func follow(_ store: MemoryStore, _ frontiers: [[Partition: Position]]) throws {
+  private func follow(_ store: MemoryStore, _ checkpoints: [Checkpoint]) throws {
     let extraction = Extraction(
       functions.map(\.reads), anatomy: plan.anatomy, needsKey: functions.contains { !$0.isMergeOnly })
     let clock = stream.clock
@@ -82,7 +82,7 @@ struct TestButton {
       projections: functions, extraction: extraction, source: stream,
       decoder: LiveDecoder(extraction, of: stream.name, key: .asInArchive), store: store, options: options, stop: stop,
       print: PayloadPrinter.print, observe: observe)
-    _ = try LiveRun(setup, frontiers: frontiers).run()
+    _ = try LiveRun(setup, checkpoints).run()
   }
 }
 

@@ -18,23 +18,34 @@ struct HandoffAccount {
   }
 
   var lines: [String] {
-    let kinds = Set(results.filter { $0.archive != nil }.map(\.kind.rawValue)).sorted().joined(separator: ", ")
+    let kinds = Set(results.filter { $0.archive != nil || $0.kind == .overlap }.map(\.kind.rawValue)).sorted().joined(
+      separator: ", ")
     let compared = results.reduce(0) { $0 + $1.compared }
     var lines = [
       "handoff   \(Words.plural(results.count, "partition")), \(kinds), in \(Words.seconds(milliseconds)): "
         + "\(Words.plural(UInt64(compared), "archived event")) read back from the stream and equal, hole 0"
-        + (results.allSatisfy(HandoffAccount.isProved) ? "" : "; UNPROVED where none was compared")
+        + (results.allSatisfy(isProved) ? "" : "; UNPROVED where none was compared")
     ]
     lines += results.map { result in
-      let archive =
-        result.archive == nil ? "nothing archived" : "archive through \(HandoffAccount.last(result.archiveEnd))"
-      return "  \(result.live.name): \(archive), live from \(result.start.firstNumber), \(result.compared) compared"
+      let archive = result.kind == .overlap ? nil : HandoffAccount.archive(result)
+      let ahead =
+        result.ahead.isEmpty ? "" : ", \(result.ahead.count) of them behind that, which are left out"
+      let live = "live from \(result.start.firstNumber), \(result.compared) compared\(ahead)"
+      return "  \(result.live.name): " + [archive, live].compactMap(\.self).joined(separator: ", ")
     }
     return lines
   }
 
-  /// Something was compared, or there was nothing to hand off.
-  private static func isProved(_ result: HandoffResult) -> Bool { result.compared > 0 || result.archive == nil }
+  /// Something was compared, or there was nothing to hand off. An overlap was proved for all partitions together.
+  private func isProved(_ result: HandoffResult) -> Bool {
+    if result.kind == .overlap { return results.contains { $0.compared > 0 } }
+    return result.compared > 0 || result.archive == nil
+  }
+
+  private static func archive(_ result: HandoffResult) -> String {
+    guard let end = result.archiveEnd, result.archive != nil else { return "nothing archived" }
+    return "archive through \(HandoffAccount.last(end))"
+  }
 
   /// The position just before the next one.
   private static func last(_ next: Position) -> String {
@@ -52,9 +63,11 @@ struct HandoffAccount {
             .object([
               ("partition", .string(result.live.name)), ("class", .string(result.kind.rawValue)),
               ("archived", .string(result.archive.map { "\($0)" } ?? "")),
-              ("archive_next", .string("\(result.archiveEnd)")), ("live_first", .string("\(result.start.firstNumber)")),
+              ("archive_next", .string(result.archiveEnd.map { "\($0)" } ?? "")),
+              ("live_first", .string("\(result.start.firstNumber)")),
               ("overlap_compared", .number(result.compared)), ("duplicates_dropped", .number(result.compared)),
-              ("hole", .number(0)), ("proved", .bool(HandoffAccount.isProved(result))),
+              ("archived_behind_live_first", .number(result.ahead.count)),
+              ("hole", .number(0)), ("proved", .bool(isProved(result))),
             ])
           })
       ),

@@ -8,6 +8,7 @@ import Synchronization
 struct HandoffPlan {
   private let command: Run
   private let entry: StreamEntry
+  private let tail: OverlapTail
   private let kind: HandoffClass
   private let liveLog: String
   private let streamName: String
@@ -20,13 +21,11 @@ struct HandoffPlan {
     switch archive.layout.endStrength {
     case .exact: kind = .exact
     case .lowerBound: kind = command.chain.positions == .dense ? .exact : .lowerBound
-    case .none:
-      throw ReplayError(
-        .usage, "the archive has no positions of the stream, so its end cannot be found there",
-        details: [archive.layout.endStrength.sentence], effect: "nothing was read or written",
-        next: "say with --position or --segment-pattern where the numbers are, or replay without --live")
+    case .none: kind = .overlap
     }
-    entry = StreamEntry(kind: kind, options: command.archive)
+    tail = OverlapTail(
+      command.archive, span: command.stream.overlapTime, mayBeUnproved: command.stream.unprovedHandoff)
+    entry = StreamEntry(kind: kind, options: command.archive, tail: tail)
     let logs = Set(archive.plan.partitions.map(\.partition.log)).sorted()
     guard logs.count <= 1 else {
       throw ReplayError(
@@ -39,6 +38,7 @@ struct HandoffPlan {
 
   /// What of it can be known before anything is read.
   private func verify(_ archive: OpenedArchive, _ parts: [LivePartition], _ source: any LiveSource) throws {
+    if kind == .overlap { return }
     for partition in archive.plan.partitions {
       guard let part = parts.first(where: { $0.partition.id == partition.partition.id }) else {
         throw ReplayError(
@@ -60,7 +60,15 @@ struct HandoffPlan {
   }
 
   var lines: [String] {
-    ["live      \(streamName): handoff by \(kind == .exact ? "an exact end" : "a lower bound, matched event by event")"]
+    let how =
+      switch kind {
+      case .exact: "an exact end"
+      case .lowerBound: "a lower bound, matched event by event"
+      case .overlap:
+        "time and \(command.stream.compare.rawValue): the archive has no positions, so the stream is read from "
+          + "\(command.stream.overlapTime) before its end on"
+      }
+    return ["live      \(streamName): handoff by \(how)"]
   }
 
   /// Looks every few seconds, while the archive is read, whether the stream still has what comes behind it.
@@ -68,8 +76,9 @@ struct HandoffPlan {
     let (archiveOptions, liveLog, entry) = (command.archive, liveLog, entry)
     let watch = RetentionWatch(
       interval: 5_000, now: Clock.milliseconds, stop: Signals.stop,
-      ends: {
+      ends: { source in
         let archive = try OpenedArchive(archiveOptions)
+        if let ends = try entry.ends(of: archive, in: source) { return ends }
         var ends: [Partition: Position] = [:]
         for partition in archive.plan.partitions {
           let live = Partition(log: liveLog, side: .live, id: partition.partition.id)
@@ -81,14 +90,38 @@ struct HandoffPlan {
     return watch
   }
 
-  /// Every partition of the stream, with what of the archive is to be found in it again.
-  func parts(
-    _ archive: OpenedArchive, _ source: any LiveSource, _ checkpoint: Checkpoint
-  ) throws -> [HandoffRun.Part] {
+  /// Proves that the stream goes on where the archive ends; nil where it was asked to stop. Throws `ReplayError`.
+  func prove(
+    _ archive: OpenedArchive, _ source: any LiveSource, _ checkpoint: Checkpoint, stop: StopRequest
+  ) throws -> [HandoffResult]? {
+    let byContent: EventSigns = { $0.signs(PayloadPrinter.print) }
+    let signer = EventSigner(archive.plan.anatomy, of: source.name, log: source.log, limits: command.archive.limits)
+    if kind == .overlap {
+      let window = try tail.window(archive)
+      var run = try OverlapRun(
+        try tail.events(archive, window), window, by: rule, of: source, stop: stop, now: Clock.milliseconds,
+        signs: signer.signs)
+      return try run.run()
+    }
+    var run = HandoffRun(
+      try parts(archive, source, checkpoint), of: source, stop: stop, now: Clock.milliseconds,
+      signs: command.stream.compare == .id ? signer.signs : byContent)
+    return try run.run()
+  }
+
+  private var rule: Handoff.Rule {
     var rule = Handoff.Rule()
     rule.mayBeUnproved = command.stream.unprovedHandoff
     rule.isSparse = command.chain.positions == .sparse
-    return try source.partitions().map { live in
+    rule.comparison = command.stream.compare
+    return rule
+  }
+
+  /// Every partition of the stream, with what of the archive is to be found in it again.
+  private func parts(
+    _ archive: OpenedArchive, _ source: any LiveSource, _ checkpoint: Checkpoint
+  ) throws -> [HandoffRun.Part] {
+    try source.partitions().map { live in
       let planned = archive.plan.partitions.first { $0.partition.id == live.partition.id }
       guard let planned, let end = checkpoint.frontier[planned.partition] else {
         // Nothing of it was archived: it begins with its first event.
@@ -104,10 +137,10 @@ struct HandoffPlan {
 
   /// The last events that the stream still has.
   private func last(of partition: PartitionPlan, from start: Position, _ archive: OpenedArchive) throws
-    -> [PrintedEvent]
+    -> [SignedEvent]
   {
     let wanted = command.stream.overlapEvents
-    var tail: [PrintedEvent] = []
+    var tail: [SignedEvent] = []
     for segment in partition.segments.reversed() where tail.count < wanted {
       tail = try events(of: segment, archive, keep: wanted - tail.count) + tail
     }
@@ -117,7 +150,7 @@ struct HandoffPlan {
   /// All events of the last segment that has some; the stream must have them all.
   private func lastSegment(
     _ partition: PartitionPlan, _ live: LivePartition, _ archive: OpenedArchive, _ source: any LiveSource
-  ) throws -> [PrintedEvent] {
+  ) throws -> [SignedEvent] {
     for segment in partition.segments.reversed() {
       let found = try events(of: segment, archive, keep: nil)
       guard let first = found.first else { continue }
@@ -138,13 +171,13 @@ struct HandoffPlan {
     return error
   }
 
-  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int?) throws -> [PrintedEvent] {
-    var found: [PrintedEvent] = []
-    try ArchiveTail.eachPayload(
+  private func events(of segment: Segment, _ archive: OpenedArchive, keep: Int?) throws -> [SignedEvent] {
+    var found: [SignedEvent] = []
+    try ArchiveTail.each(
       of: segment, in: archive.source, anatomy: archive.plan.anatomy, framing: command.archive.format,
       limits: command.archive.limits
-    ) { position, payload in
-      found.append(PrintedEvent(position: position, print: PayloadPrinter.print(payload)))
+    ) { event in
+      found.append(event)
       if let keep, found.count >= 2 * max(1, keep) { found.removeFirst(found.count - keep) }
     }
     return keep.map { Array(found.suffix($0)) } ?? found
@@ -152,29 +185,38 @@ struct HandoffPlan {
 }
 
 /// The position at which a partition of the stream has to be entered, as far as the archive shows it now: its end, where
-/// that is exact; the beginning of its last segment, where that has to be found in the stream.
+/// that is exact; the beginning of its last segment, where that has to be found in the stream; the time of its end, where
+/// there is nothing else.
 final class StreamEntry: Sendable {
   private let kind: HandoffClass
   private let options: ArchiveOptions
+  private let tail: OverlapTail
   /// By the last segment's name and size: it is read to its end once.
   private let known = Mutex<[SegmentEntry: Position?]>([:])
 
-  init(kind: HandoffClass, options: ArchiveOptions) {
+  init(kind: HandoffClass, options: ArchiveOptions, tail: OverlapTail) {
     self.kind = kind
     self.options = options
+    self.tail = tail
+  }
+
+  /// Of an overlap, for every partition of the stream; nil of an end that has a position, or where none is known.
+  func ends(of archive: OpenedArchive, in source: any LiveSource) throws -> [Partition: Position]? {
+    guard kind == .overlap else { return nil }
+    return try source.positions(at: try tail.window(archive).middle)
   }
 
   /// Nil where it cannot be known without a run, or the segment cannot be read: then the run will say so.
   func position(of partition: PartitionPlan, in archive: OpenedArchive) -> Position? {
-    guard let last = partition.segments.last else { return nil }
+    guard kind != .overlap, let last = partition.segments.last else { return nil }
     if kind == .lowerBound, case .counted(let start) = last.numbering { return Position(number: start) }
     if let number = last.lastNumber { return Position(number: number).successor }
     if let known = known.withLock({ $0[last.entry] }) { return known }
     var end: Position?
     do {
-      try ArchiveTail.eachPayload(
+      try ArchiveTail.each(
         of: last, in: archive.source, anatomy: archive.plan.anatomy, framing: options.format, limits: options.limits
-      ) { position, _ in end = max(end ?? .zero, position.successor) }
+      ) { end = max(end ?? .zero, $0.position.successor) }
     } catch { end = nil }
     let found = end
     known.withLock { $0[last.entry] = found }

@@ -104,10 +104,10 @@ struct LiveReplay {
   ) throws {
     let began = Clock.milliseconds()
     board?.change { $0.handsOff() }
-    let parts = try plan.parts(archive, source, store.checkpoints[functions[0]])
-    var run = HandoffRun(
-      parts, of: source, stop: Signals.stop, now: Clock.milliseconds, print: PayloadPrinter.print)
-    guard let results = try run.run() else { throw ExitCode(128 + Signals.signal) }
+    let checkpoint = store.checkpoints[functions[0]]
+    guard let results = try plan.prove(archive, source, checkpoint, stop: Signals.stop) else {
+      throw ExitCode(128 + Signals.signal)
+    }
     let frontier = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.start) })
     let commit = EpochCommit(
       functions: functions.map { index in
@@ -115,6 +115,7 @@ struct LiveReplay {
           name: projections[index].name, changes: [], frontier: frontier, settled: [], events: 0)
         function.phase = .live
         function.lastEvents = Dictionary(uniqueKeysWithValues: results.compactMap { r in r.last.map { (r.live, $0) } })
+        function.archivedAhead = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.ahead) })
         return function
       })
     try store.commit(commit)
@@ -164,9 +165,8 @@ struct LiveReplay {
       voice.hear($0)
       board?.hear($0)
     }
-    let frontiers = store.checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
     let ended: (outcome: LiveOutcome, state: LiveState)
-    do { ended = try LiveRun(setup, frontiers: frontiers).run() } catch let error as LiveError {
+    do { ended = try LiveRun(setup, store.checkpoints).run() } catch let error as LiveError {
       throw HandoffRun.error(whileLive: error, of: source)
     }
     try store.store.close()

@@ -19,6 +19,14 @@ struct StreamOptions: ParsableArguments {
   var untilCaughtUp = false
   @Option(help: "Archived events of each partition that are read back from the stream and compared before the handoff.")
   var overlapEvents = 100
+  @Option(
+    help: """
+      How far before the archive's end the stream is read where the archive has no positions: twice as long as its \
+      writer is late at most.
+      """)
+  var overlapTime = TimeSpan(seconds: 3_600)
+  @Option(help: "Events are one if they have the same: content (bytes, or JSON but for white space), id.")
+  var compare = EventSign.Comparison.content
   @Flag(help: "Hand off though nothing could be compared.")
   var unprovedHandoff = false
   @Option(help: "Write how each partition was handed off as JSON to this file.")
@@ -41,6 +49,8 @@ struct StreamOptions: ParsableArguments {
     }
   }
 }
+
+extension EventSign.Comparison: ExpressibleByArgument {}
 
 /// Opens streams by their address.
 struct StreamAddress: Sendable {

@@ -50,6 +50,7 @@ struct HandOver: ParsableCommand {
     let final = try SQLiteStore.handOver(
       function, in: path, to: to, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
     do {
+      try verifyNothingAhead(final)
       try knowAgain(final.lastEvents, address)
       try group.commit(final.frontier)
     } catch {
@@ -72,6 +73,18 @@ struct HandOver: ParsableCommand {
     defer { source.close() }
     _ = try HandoffRun.knowAgain(
       last, of: source, isSparse: true, stop: StopRequest(), now: Clock.milliseconds, print: PayloadPrinter.print)
+  }
+
+  /// Another consumer would apply again what came from the archive.
+  private func verifyNothingAhead(_ checkpoint: Checkpoint) throws {
+    for (partition, next) in checkpoint.frontier {
+      let ahead = (checkpoint.archivedAhead[partition] ?? []).filter { $0 >= next }
+      guard let last = ahead.last else { continue }
+      throw ReplayError(
+        .temporary, "the function \(function) has events from the archive that the stream is still to bring",
+        details: ["partition \(partition): it is at \(next), the last of \(ahead.count) such events is at \(last)"],
+        effect: "nothing was written", next: "let it go on with --live and --until-caught-up first")
+    }
   }
 
   private func verifyLog(_ positions: [Partition: Position], _ topic: String) throws {

@@ -28,6 +28,13 @@ public struct WideNumber: Hashable, Comparable, Sendable {
     return WideNumber(high: carried ? high + 1 : high, middle: middle, low: low)
   }
 
+  /// One less; nil of zero.
+  public var predecessor: WideNumber? {
+    if low > 0 { return WideNumber(high: high, middle: middle, low: low - 1) }
+    if middle > 0 { return WideNumber(high: high, middle: middle - 1, low: .max) }
+    return high > 0 ? WideNumber(high: high - 1, middle: .max, low: .max) : nil
+  }
+
   /// `self - other` where it fits 64 bits; nil where it does not, or is negative.
   public func distance(from other: WideNumber) -> UInt64? {
     guard self >= other else { return nil }

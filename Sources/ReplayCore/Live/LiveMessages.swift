@@ -50,3 +50,14 @@ public final class LiveMessages {
     return start..<bytes.count
   }
 }
+
+extension LiveMessages {
+  /// Recognised by their content alone. `print`: of a payload; of nil, that of a tombstone.
+  public func signs(_ print: (UnsafeRawBufferPointer?) -> PayloadPrint) -> [EventSign] {
+    bytes.withUnsafeBytes { bytes in
+      messages.map { message in
+        EventSign(print: print(message.payload.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }))
+      }
+    }
+  }
+}

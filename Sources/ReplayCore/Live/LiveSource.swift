@@ -47,8 +47,9 @@ public protocol LiveSource: AnyObject {
   /// Throws `LiveError.expired` where the events to be delivered next have passed retention, `.beyondEnd` where the
   /// stream ends before them (it is another one, or was made anew); else `ReplayError`.
   func poll(milliseconds: Int) throws -> LiveEvent?
-  /// The first position whose event was written at `milliseconds` since 1970 or later, for each partition; its end where
-  /// there is none. Nil where the stream does not know when its events were written.
+  /// A position at or before the first event that was written at `milliseconds` since 1970 or later, as near to it as the
+  /// stream knows, for each partition; its end where there is no such event. Nil where the stream does not know when its
+  /// events were written.
   func positions(at milliseconds: Int64) throws -> [Partition: Position]?
   func close()
 }

@@ -7,6 +7,9 @@ public enum HandoffClass: String, Sendable, Hashable {
   /// The archive knows where its last segment begins and how many events it has: live is read from there, its events
   /// are matched in order, and live begins behind the last one.
   case lowerBound = "lower bound"
+  /// The archive knows nothing of the stream's positions: what of the stream's last hours it has is found by comparing
+  /// all of them (`OverlapHandoff`).
+  case overlap
 }
 
 /// The handoff of one partition: `drained → comparing → proved`. The last archived events are read back from the stream;
@@ -37,7 +40,7 @@ public struct Handoff: Sendable {
   /// The next position after the archive's last event, as the archive counts.
   public let archiveEnd: Position
   /// Ascending; those that the stream may still have.
-  private let tail: [PrintedEvent]
+  private let tail: [SignedEvent]
   private var place = 0
   /// The stream's last event that was taken.
   private var lastTaken: Position?
@@ -51,13 +54,14 @@ public struct Handoff: Sendable {
     public var mayBeUnproved = false
     /// The stream may have dropped single events that the archive still has (compaction).
     public var isSparse = false
+    public var comparison = EventSign.Comparison.content
 
     public init() {}
   }
 
   /// `tail`: of an exact end, the last events; of a lower bound, all events of the last segment. Empty where the archive
   /// has none of the partition, or the stream has none of them any more.
-  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [PrintedEvent], rule: Rule = Rule()) {
+  public init(_ kind: HandoffClass, archiveEnd: Position, tail: [SignedEvent], rule: Rule = Rule()) {
     self.kind = kind
     self.archiveEnd = archiveEnd
     self.tail = tail
@@ -75,7 +79,7 @@ public struct Handoff: Sendable {
   }
 
   /// The stream's next event from `readFrom` on.
-  public mutating func take(_ position: Position, _ print: PayloadPrint) -> Action {
+  public mutating func take(_ position: Position, _ sign: EventSign) -> Action {
     lastTaken = position
     if kind == .exact, rule.isSparse {
       while place < tail.count, tail[place].position < position { place += 1 }
@@ -88,12 +92,12 @@ public struct Handoff: Sendable {
     if kind == .exact, position < archived.position {
       return .refused(.differs(position: position, archived: archived.position))
     }
-    guard print.isSame(as: archived.print) else {
+    guard sign.isSame(as: archived.sign, by: rule.comparison) else {
       return .refused(.differs(position: position, archived: archived.position))
     }
     place += 1
     compared += 1
-    lastCompared = PrintedEvent(position: position, print: print)
+    lastCompared = PrintedEvent(position: position, print: sign.print)
     return place == tail.count ? .proved(start: end(behind: position), compared: compared) : .goOn
   }
 

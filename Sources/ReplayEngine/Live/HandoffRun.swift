@@ -6,14 +6,16 @@ public struct HandoffResult: Sendable {
   public let archive: Partition?
   public let live: Partition
   public let kind: HandoffClass
-  /// The next position after the last archived event, as the archive counts.
-  public let archiveEnd: Position
+  /// The next position after the last archived event, as the archive counts; nil of an overlap.
+  public let archiveEnd: Position?
   /// Where live begins.
   public let start: Position
   /// Archived events that were read back from the stream and found to be the same; none of them is applied again.
   public let compared: Int
   /// The last of them.
   public let last: PrintedEvent?
+  /// Of an overlap, positions behind `start` whose events were archived: they are not applied again.
+  public var ahead: [Position] = []
 }
 
 extension HandoffRun {
@@ -27,10 +29,13 @@ extension HandoffRun {
     (rule.isSparse, rule.mayBeUnproved) = (isSparse, true)
     let parts = try source.partitions().compactMap { live -> Part? in
       guard let event = last[live.partition], event.position.number >= live.start.number else { return nil }
-      let handoff = Handoff(.exact, archiveEnd: event.position.successor, tail: [event], rule: rule)
+      let handoff = Handoff(
+        .exact, archiveEnd: event.position.successor,
+        tail: [SignedEvent(position: event.position, sign: EventSign(print: event.print))],
+        rule: rule)
       return Part(archive: nil, live: live, handoff: handoff)
     }
-    var run = HandoffRun(parts, of: source, stop: stop, now: now, print: print)
+    var run = HandoffRun(parts, of: source, stop: stop, now: now) { $0.signs(print) }
     do { return try run.run()?.reduce(0) { $0 + $1.compared } } catch var error as ReplayError
       where [.otherStream, .beyondEnd].contains(error.code)
     {
@@ -60,32 +65,25 @@ public struct HandoffRun {
   }
 
   private let source: any LiveSource
-  private let print: (UnsafeRawBufferPointer?) -> PayloadPrint
-  private let now: () -> Int64
-  private let stop: StopRequest
-  /// How long the stream may say nothing.
-  private let silenceMilliseconds: Int64
+  private let signs: EventSigns
+  private var stream: PatientStream
   private var parts: [Part]
   private var results: [HandoffResult] = []
 
-  /// `print`: of a payload; of nil, that of a tombstone.
   public init(
-    _ parts: [Part], of source: any LiveSource, silenceMilliseconds: Int64 = 60_000, stop: StopRequest,
-    now: @escaping () -> Int64, print: @escaping (UnsafeRawBufferPointer?) -> PayloadPrint
+    _ parts: [Part], of source: any LiveSource, silenceMilliseconds: Int64 = PatientStream.silenceMilliseconds,
+    stop: StopRequest, now: @escaping () -> Int64, signs: @escaping EventSigns
   ) {
     self.parts = parts
     self.source = source
-    self.silenceMilliseconds = silenceMilliseconds
-    self.stop = stop
-    self.now = now
-    self.print = print
+    self.signs = signs
+    stream = PatientStream(source, silenceMilliseconds: silenceMilliseconds, stop: stop, now: now)
   }
 
   /// The results in the order of the parts; nil where it was asked to stop. Throws `ReplayError`: then nothing live may
   /// be applied.
   public mutating func run() throws -> [HandoffResult]? {
     for part in parts { try settle(part, part.handoff.begin()) }
-    var heard = now()
     while !pending.isEmpty {
       try source.seek(
         Dictionary(
@@ -95,25 +93,14 @@ public struct HandoffRun {
       // Told anew what to read only when half of it is not needed any more: to be told costs a stream more than to read.
       let enough = results.count + (pending.count + 1) / 2
       while results.count < enough {
-        if stop.isStopped { return nil }
-        let event: LiveEvent?
-        do { event = try source.poll(milliseconds: 100) } catch let error as LiveError {
-          throw HandoffRun.error(error, of: source)
-        }
-        switch event {
+        switch try stream.next("\(results.count) of \(parts.count) partitions are proved") {
         case .messages(let messages): try take(messages)
         case .caughtUp(let partition, let next):
           guard let place = place(of: partition) else { break }
           try settle(parts[place], parts[place].handoff.caughtUp(next))
         case .opened, .closed: break
-        case nil:
-          guard now() - heard > silenceMilliseconds else { continue }
-          throw ReplayError(
-            .unavailable, "the stream says nothing: \(source.name)",
-            details: ["partition \(pending[0].live.partition): \(pending[0].handoff.compared) events compared so far"],
-            effect: "the archive is replayed and committed; nothing live was applied", next: "run the same command")
+        case nil: return nil
         }
-        heard = now()
       }
     }
     return parts.compactMap { part in results.first { $0.live == part.live.partition } }
@@ -130,12 +117,9 @@ public struct HandoffRun {
 
   private mutating func take(_ messages: LiveMessages) throws {
     guard let place = place(of: messages.partition) else { return }
-    try messages.bytes.withUnsafeBytes { bytes in
-      for message in messages.messages {
-        let payload = message.payload.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
-        let action = parts[place].handoff.take(message.position, print(payload))
-        if try settle(parts[place], action) { return }
-      }
+    for (message, sign) in zip(messages.messages, try signs(messages)) {
+      let action = parts[place].handoff.take(message.position, sign)
+      if try settle(parts[place], action) { return }
     }
   }
 

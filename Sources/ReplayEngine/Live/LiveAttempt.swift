@@ -12,6 +12,7 @@ final class LiveAttempt {
 
   private let setup: LiveSetup
   private(set) var frontiers: [[Partition: Position]]
+  private let ahead: ArchivedAhead
   private(set) var state: LiveState
   /// The event to stop before.
   private let bound: LiveRun.Fault?
@@ -31,9 +32,11 @@ final class LiveAttempt {
   private static let endsMilliseconds: Int64 = 2_000
 
   init(
-    _ setup: LiveSetup, frontiers: [[Partition: Position]], state: LiveState, before bound: LiveRun.Fault?
+    _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, state: LiveState,
+    before bound: LiveRun.Fault?
   ) throws {
     self.setup = setup
+    self.ahead = ahead
     self.bound = bound
     let found = try setup.source.partitions().sorted { $0.partition < $1.partition }
     partitions = found.map(\.partition)
@@ -147,7 +150,8 @@ final class LiveAttempt {
     }
     let isWhole = range.count == messages.count
     while !range.isEmpty {
-      let count = try apply(messages, range, place)
+      let (part, settled) = part(of: messages, range)
+      let count = try apply(messages, part, place, settled)
       range = range.dropFirst(count)
     }
     if let last = messages.messages[..<range.upperBound].last {
@@ -172,8 +176,26 @@ final class LiveAttempt {
     }
   }
 
-  private func apply(_ messages: LiveMessages, _ range: Range<Int>, _ place: Int) throws -> Int {
-    let settled = frontiers.map { $0[messages.partition] ?? .zero }
+  /// As many as there are before the next event that came from the archive, or that one; and for each function, the
+  /// first position of them that it has not settled.
+  private func part(of messages: LiveMessages, _ range: Range<Int>) -> (Range<Int>, [Position]) {
+    let partition = messages.partition
+    var settled = frontiers.map { $0[partition] ?? .zero }
+    let first = messages.messages[range.lowerBound].position
+    guard let next = ahead.next(in: partition, from: first) else { return (range, settled) }
+    guard next.position == first else {
+      let end = range.first { messages.messages[$0].position >= next.position } ?? range.upperBound
+      return (range.lowerBound..<end, settled)
+    }
+    for function in settled.indices where next.functions >> UInt32(function) & 1 == 1 {
+      settled[function] = max(settled[function], first.successor)
+    }
+    return (range.lowerBound..<range.lowerBound + 1, settled)
+  }
+
+  private func apply(
+    _ messages: LiveMessages, _ range: Range<Int>, _ place: Int, _ settled: [Position]
+  ) throws -> Int {
     do {
       let count = try setup.decoder.decode(messages, range, settled: settled, into: block)
       block.partitionIndex = UInt32(place)

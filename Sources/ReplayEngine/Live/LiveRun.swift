@@ -8,12 +8,14 @@ public final class LiveRun {
   private let setup: LiveSetup
   /// For each function, the next position of each partition; only live ones.
   private var frontiers: [[Partition: Position]]
+  private let ahead: ArchivedAhead
   private var state = LiveState()
 
-  /// `frontiers`: for each function, where it stands in the stream.
-  public init(_ setup: LiveSetup, frontiers: [[Partition: Position]]) {
+  /// `checkpoints`: for each function, where it stands in the stream.
+  public init(_ setup: LiveSetup, _ checkpoints: [Checkpoint]) {
     self.setup = setup
-    self.frontiers = frontiers
+    frontiers = checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
+    ahead = ArchivedAhead(checkpoints.map(\.archivedAhead))
     state.books = setup.projections.map { _ in Books() }
   }
 
@@ -29,7 +31,7 @@ public final class LiveRun {
   public func run() throws -> (outcome: LiveOutcome, state: LiveState) {
     var fault: Fault?
     while true {
-      let attempt = try LiveAttempt(setup, frontiers: frontiers, state: state, before: fault)
+      let attempt = try LiveAttempt(setup, frontiers: frontiers, ahead: ahead, state: state, before: fault)
       defer { attempt.close() }
       do {
         let end = try attempt.run()

@@ -4,7 +4,7 @@ import ReplayCore
 /// does not, or when it will not any more once the replay arrives there.
 public final class RetentionWatch: Sendable {
   /// Where a partition of the stream has to be entered, as far as is known now.
-  public typealias Ends = @Sendable () throws -> [Partition: Position]
+  public typealias Ends = @Sendable (any LiveSource) throws -> [Partition: Position]
 
   private struct State {
     var isOver = false
@@ -55,7 +55,7 @@ public final class RetentionWatch: Sendable {
     var races: [Partition: RetentionRace] = [:]
     while true {
       if state.wait(milliseconds: interval, { $0.isOver ? true : nil }) == true { return }
-      guard let parts = try? source.partitions(), let ends = try? ends() else { continue }
+      guard let parts = try? source.partitions(), let ends = try? ends(source) else { continue }
       for part in parts {
         guard let end = ends[part.partition] else { continue }
         races[part.partition, default: RetentionRace()].observe(now: now(), start: part.start, archiveEnd: end)

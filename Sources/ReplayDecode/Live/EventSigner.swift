@@ -1,0 +1,52 @@
+import ReplayCore
+
+/// What the stream's events are recognised by, their ids and times among it. Used by one thread.
+public final class EventSigner {
+  private let decoder: LiveDecoder
+  private let block: RecordBlock
+
+  /// `stream`: its name, for messages.
+  public init(_ anatomy: Anatomy, of stream: String, log: String, limits: DecodeLimits) {
+    let extraction = Extraction(
+      fields: [anatomy.id, anatomy.time], functions: [Extraction.Function(conditions: [], columns: [])],
+      anatomy: anatomy)
+    decoder = LiveDecoder(extraction, of: stream, key: .asInArchive, limits: limits)
+    block = RecordBlock(segment: Segment(live: Partition(log: log, side: .live, id: []), of: stream))
+  }
+
+  /// Throws `ReplayError` where a payload is not one JSON object, or null.
+  public func signs(of messages: LiveMessages) throws -> [EventSign] {
+    var signs = messages.signs(PayloadPrinter.print)
+    var range = 0..<messages.count
+    while !range.isEmpty {
+      let count = try decoder.decode(messages, range, settled: [.zero], into: block)
+      for record in 0..<block.count {
+        let place = range.lowerBound + Int(block.ordinals[record])
+        let sign = EventSigner.sign(block, record, print: signs[place].print)
+        signs[place] = EventSign(print: sign.print, id: sign.id, time: sign.time ?? messages.messages[place].time)
+      }
+      range = range.dropFirst(count)
+    }
+    return signs
+  }
+
+  /// `block`'s first two fields are id and time.
+  static func sign(_ block: RecordBlock, _ record: Int, print: PayloadPrint) -> EventSign {
+    let (id, time) = (block.fields[record * block.fieldCount], block.fields[record * block.fieldCount + 1])
+    let hasID = (id.kind == .string || id.kind == .number) && id.count > 0
+    return EventSign(
+      print: print, id: hasID ? KeyHash.hash(block.text(id)) : nil, time: milliseconds(time, block.text(time)))
+  }
+
+  /// A time in RFC 3339, or a number of milliseconds since 1970 or, below a hundred thousand millions (which are of 1973
+  /// in milliseconds), of seconds. Nil where it is neither.
+  private static func milliseconds(_ slice: Slice, _ text: Text) -> Int64? {
+    switch slice.kind {
+    case .string: return ValueParsing.timestamp(text).map { Int64($0.microseconds / 1000) }
+    case .number:
+      guard let number = ValueParsing.integer(text) else { return nil }
+      return number.magnitude < 100_000_000_000 ? number * 1000 : number
+    default: return nil
+    }
+  }
+}
