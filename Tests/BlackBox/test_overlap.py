@@ -3,8 +3,8 @@ import datetime, gzip, json, os, random, shutil, signal, sqlite3, subprocess, te
 
 from streams import DirectoryStream, KafkaStream
 from support import TOOL, replay
-from test_live import MOCK
-from torture import event, rows, tally
+from test_live import MOCK, LiveCase
+from torture import Archive, event, tally
 
 FUNCTIONS = ("shade-velocity", "event-counts")
 START = datetime.datetime(2026, 11, 1, tzinfo=datetime.timezone.utc)
@@ -218,6 +218,42 @@ class OverlapTests(unittest.TestCase):
         done = replay(*scene.arguments())
         self.assertEqual(done.returncode, 0, done.stderr)
         scene.check(self)
+
+
+class IdTests(LiveCase):
+    """Archives with positions whose writer set the JSON anew: `--compare id`."""
+
+    def test_ids_decide(self):
+        for layout in ("aiven", "confluent"):
+            with self.subTest(layout=layout):
+                shutil.rmtree(self.scratch)
+                os.makedirs(self.scratch)
+                self.scene(archived=(0, 0), layout=layout)
+                anew = [[json.dumps(dict(reversed(json.loads(line).items())), ensure_ascii=True).encode() for line in own]
+                        for own in self.lines]
+                self.archive = Archive(self.chance, os.path.join(self.scratch, "archive"), anew)
+                self.archive.layout = layout
+                for partition, end in enumerate((200, 100)):
+                    self.archive.add(partition, end)
+                refused = self.run_live()
+                self.assertEqual(refused.returncode, 80, refused.stderr)
+                done = self.run_live("--compare", "id")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assert_all_there()
+                # What is written down to know the stream again is of the stream's own events.
+                again = self.run_live("--compare", "id")
+                self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_another_stream_has_other_ids(self):
+        self.scene()
+        for own in self.archive.lines:
+            own[:] = [line.replace(b'"id":"', b'"id":"x') for line in own]
+        self.archive.ends = [0, 0]
+        shutil.rmtree(self.archive.root)
+        for partition, end in enumerate((200, 100)):
+            self.archive.add(partition, end)
+        refused = self.run_live("--compare", "id")
+        self.assertEqual(refused.returncode, 80, refused.stderr)
 
 
 if __name__ == "__main__":
