@@ -183,6 +183,8 @@ private final class EndingStore: Store {
     return try store.commit(epoch)
   }
 
+  func takenOver() throws -> Takeover? { try store.takenOver() }
+
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     try store.load(table, keys: keys, into: rows)
   }
