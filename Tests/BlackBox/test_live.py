@@ -352,6 +352,12 @@ class RaceTests(unittest.TestCase):
                               capture_output=True, text=True, timeout=600)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_twenty_kills_in_all_three_phases(self):
+        done = subprocess.run([sys.executable, os.path.join(HERE, "live_kills.py"), TOOL, "--kills", "20", "--seed", "1"],
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        print(done.stdout.splitlines()[0])
+
     def test_fifty_races(self):
         self.race("--runs", "35", "--seed", "1000")
         self.race("--runs", "15", "--seed", "2000", "--stream", "kafka")
