@@ -30,6 +30,24 @@ struct LiveIdleTests {
     #expect(clock.milliseconds <= 1_000 + 4_000)
   }
 
+  /// What a stream that cannot be reached told of its ends is not known to be true any more.
+  @Test func aStreamThatIsLostIsNotCaughtUp() throws {
+    var button = button(sales(200, partitions: 2, seed: 4))
+    button.untilCaughtUp = false
+    let (stop, seen) = (button.stop, Monitor<[String?]>([]))
+    button.observe = { state in
+      seen.change { seen in
+        #expect(state.outage == nil || !state.isCaughtUp)
+        if seen.last != .some(state.outage) { seen.append(state.outage) }
+      }
+    }
+    button.stream.after(milliseconds: 1_000) { $0.lose("gone") }
+    button.stream.after(milliseconds: 2_000) { $0.lose(nil) }
+    button.stream.after(milliseconds: 3_000) { _ in stop.stop() }
+    try button.press()
+    #expect(seen.quietly { $0 } == [nil, "gone", nil])
+  }
+
   /// The thread that commits holds the store: where the stream refuses to be read, nothing may hold it any longer.
   @Test func aStreamThatRefusesLeavesNoThread() throws {
     var store: MemoryStore? = MemoryStore()
@@ -57,6 +75,7 @@ struct LiveIdleTests {
 private final class RefusingStream: LiveSource {
   let name = "refusing"
   let log = "retail"
+  let outage: String? = nil
 
   func partitions() throws -> [LivePartition] {
     [LivePartition(partition: Partition(log: log, side: .live, id: "0"), start: .zero, end: .zero)]
@@ -64,5 +83,6 @@ private final class RefusingStream: LiveSource {
   func seek(_ positions: [Partition: Position]) throws { throw ReplayError(.unavailable, "not now") }
   func poll(milliseconds: Int) throws -> LiveEvent? { nil }
   func positions(at milliseconds: Int64) throws -> [Partition: Position]? { nil }
+  func ends() -> [Partition: Position] { [:] }
   func close() {}
 }

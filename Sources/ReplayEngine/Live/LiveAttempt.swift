@@ -87,6 +87,7 @@ final class LiveAttempt {
       case .closed(let partition): if let place = places[partition] { state.parts[place].isClosed = true }
       case nil: try verifyOwner()
       }
+      hearOutage()
       let rests = if case .messages? = event { false } else { true }
       let isBounded = bound.map { reached($0) } ?? false
       let mustEnd = setup.stop.isStopped || hasChanged || isBounded
@@ -115,6 +116,13 @@ final class LiveAttempt {
     throw ReplayError.takenOver(takeover, setup.store, effect: "everything that this run applied is committed")
   }
 
+  private func hearOutage() {
+    let outage = setup.source.outage
+    guard outage != state.outage else { return }
+    state.outage = outage
+    setup.observe(state)
+  }
+
   private func isDue(_ rests: Bool) -> Bool {
     commits.isDue(
       now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes)
@@ -124,10 +132,9 @@ final class LiveAttempt {
     let now = setup.options.now()
     guard now - endsAsked > LiveAttempt.endsMilliseconds else { return }
     endsAsked = now
-    // A stream that cannot say it now will be asked again; nothing depends on it but what is told.
-    for part in (try? setup.source.partitions()) ?? [] {
-      guard let place = places[part.partition] else { continue }
-      state.parts[place].end = max(state.parts[place].end, part.end)
+    for (partition, end) in setup.source.ends() {
+      guard let place = places[partition] else { continue }
+      state.parts[place].end = max(state.parts[place].end, end)
     }
   }
 
