@@ -34,10 +34,13 @@ blackbox: release
 kill: release ## 200 kill points (POINTS=n, SEED=n)
 	python3 Tests/BlackBox/kill.py $(REPLAY) --points $(or $(POINTS),200) --seed $(or $(SEED),1)
 
-torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster (RUNS=n, SEED=n)
+torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster; 200 and 60 kills by phase (RUNS=n, KILLS=n, SEED=n)
 	$(SWIFT) build -c release --product kafka-mock
 	python3 Tests/BlackBox/torture.py $(REPLAY) --runs $(or $(RUNS),450) --seed $(or $(SEED),1)
 	python3 Tests/BlackBox/torture.py $(REPLAY) --runs 50 --seed $(or $(SEED),1) --stream kafka \
+		--kafka-mock .build/release/kafka-mock
+	python3 Tests/BlackBox/live_kills.py $(REPLAY) --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
+	python3 Tests/BlackBox/live_kills.py $(REPLAY) --kills 60 --seed $(or $(SEED),1) --stream kafka \
 		--kafka-mock .build/release/kafka-mock
 
 lint:

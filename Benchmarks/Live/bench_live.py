@@ -56,12 +56,14 @@ def command(given, scratch, stream, store, *more):
 
 
 def follow(arguments):
-    """The lines of a run's standard error, and when each came."""
+    """The lines of a run's standard error, and when each came. A run that fails is told with all of them."""
+    words = []
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     for text in process.stderr:
+        words.append(text)
         yield process, time.perf_counter(), text.rstrip()
     if process.wait() not in (0, 130):
-        raise RuntimeError(f"exit {process.returncode}")
+        raise RuntimeError(f"exit {process.returncode} of {' '.join(arguments)}\n{''.join(words)}")
 
 
 def percentile(values, share):

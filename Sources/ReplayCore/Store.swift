@@ -162,6 +162,17 @@ public enum CommitOutcome: Sendable, Equatable {
   case unknown
 }
 
+/// A function that another run owns now.
+public struct Takeover: Sendable, Hashable {
+  public let function: String
+  public let owner: String
+
+  public init(function: String, by owner: String) {
+    self.function = function
+    self.owner = owner
+  }
+}
+
 /// What a store can promise.
 public enum StoreCapability: Sendable {
   /// All of an epoch is in one transaction.
@@ -180,6 +191,9 @@ public protocol Store: AnyObject, Sendable {
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint]
   /// Writes one epoch, whole or not at all.
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome
+  /// Who took one of the functions over that this run opened; nil: they are still its own. A commit asks the same: this
+  /// is for a run that has nothing to commit. Writes nothing.
+  func takenOver() throws -> Takeover?
   /// Gives each key's rows to `rows`, from the last committed epoch. Called from lanes; may wait.
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws
   func close() throws

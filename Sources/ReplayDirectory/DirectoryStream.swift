@@ -50,6 +50,16 @@ public final class DirectoryStream: LiveSource {
     return found.sorted { $0.partition < $1.partition }
   }
 
+  public func ends() -> [Partition: Position] {
+    let followed = Set(readers.map(\.partition))
+    let found = (try? partitions()) ?? []
+    return Dictionary(
+      uniqueKeysWithValues: found.filter { followed.contains($0.partition) }.map { ($0.partition, $0.end) })
+  }
+
+  /// A directory that cannot be read is an error at once.
+  public var outage: String? { nil }
+
   public func seek(_ positions: [Partition: Position]) throws {
     let ids = Set(try StreamListing.ids(in: directory))
     var readers: [PartitionReader] = []

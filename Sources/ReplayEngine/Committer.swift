@@ -187,11 +187,9 @@ final class Committer {
     switch try store.commit(EpochCommit(functions: functions)) {
     case .committed(let rows): return rows
     case .fenced(let function, let owner):
-      throw ReplayError(
-        .fenced, "another run owns the function \(function)",
-        details: ["it was taken over by \(owner)", "store \(store.name)"],
-        effect: "nothing of the last commit was written; all before it is there",
-        next: "let the other run finish; `replay status` shows how far it is")
+      throw ReplayError.takenOver(
+        Takeover(function: function, by: owner), store,
+        effect: "nothing of the last commit was written; all before it is there")
     case .unknown:
       throw ReplayError(
         .temporary, "the store did not say whether the last commit was written",
@@ -238,6 +236,13 @@ final class KeyOwners: @unchecked Sendable {
 }
 
 extension ReplayError {
+  static func takenOver(_ takeover: Takeover, _ store: any Store, effect: String) -> ReplayError {
+    ReplayError(
+      .fenced, "another run owns the function \(takeover.function)",
+      details: ["it was taken over by \(takeover.owner)", "store \(store.name)"], effect: effect,
+      next: "let the other run finish; `replay status` shows how far it is")
+  }
+
   static func keyInTwoPartitions(_ details: [String]) -> ReplayError {
     ReplayError(
       .data, "a partition key is in two partitions, so its events have no one order", details: details,

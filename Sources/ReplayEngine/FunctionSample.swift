@@ -90,6 +90,7 @@ private final class NoStore: Store {
     functions.map { _ in Checkpoint() }
   }
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome { .committed(rows: 0) }
+  func takenOver() throws -> Takeover? { nil }
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {}
   func close() throws {}
 }

@@ -71,6 +71,8 @@ public final class CountingStore: Store {
     return .committed(rows: sets.reduce(0) { $0 + UInt64($1.count + $1.deletes.count) })
   }
 
+  public func takenOver() throws -> Takeover? { nil }
+
   /// Only ever asked for rows that were committed and then left the memory: those are gone.
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     throw ReplayError(

@@ -60,6 +60,7 @@ extension KafkaStream {
   private func answered(_ id: Int32, next: Int64) {
     expected[Int(id)] = next
     resets = 0
+    if !refused.isEmpty { refused[id] = nil }
     client.trouble.noteAnswer()
   }
 }

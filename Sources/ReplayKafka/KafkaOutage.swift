@@ -15,7 +15,7 @@ extension KafkaStream {
       RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
       // Is it gone, or is it a broker that came up a moment ago?
       if missingSince == nil { refreshDue = .now }
-    case _ where KafkaRefusal(code: code).mayPass: return
+    case _ where KafkaRefusal(code: code).mayPass: try waitOut(code, words, of: id)
     default:
       if let error = client.error(for: code) { throw error }
       let isDamage = code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION
@@ -27,20 +27,37 @@ extension KafkaStream {
     }
   }
 
+  /// librdkafka fetches again by itself, so a trouble that lasts is told again every half second. Other partitions may
+  /// be read meanwhile: this one's silence must end all the same.
+  private func waitOut(_ code: rd_kafka_resp_err_t, _ words: String, of id: Int32) throws {
+    guard isRead(id) else { return }
+    let now = ContinuousClock.now
+    var own = refused[id] ?? (now, now)
+    // Was read in between, and had no event.
+    if now - own.last > .seconds(10) { own.since = now }
+    own.last = now
+    refused[id] = own
+    guard now - own.since >= limits.outage else { return }
+    throw client.unavailable(
+      "partition \(id) of \(log) could not be read for \(limits.outage.components.seconds) s: "
+        + client.options.withoutSecrets(words), code)
+  }
+
   /// A broker refused an offset. Either it is not there, which is said, or it is there again after an election.
   private func resetOffset() throws {
     let wanted = expected.indices.compactMap { id in expected[id].map { (Int32(id), $0) } }
-    try client.checkBounds(wanted, within: limits.answer)
+    try client.checkBounds(wanted, within: patience)
     resets += 1
     guard resets < 100 else { throw client.unavailable("brokers refuse offsets of \(log) that they say they have") }
     try assign()
   }
 
-  /// Looks for new partitions when it is time, and whether brokers have been away for too long.
+  /// Looks for new partitions when it is time, whether brokers are there where they say nothing, and whether they have
+  /// been away for too long.
   func look() throws {
     let now = ContinuousClock.now
-    let outage = client.trouble.downSince.map { now - $0 }
-    guard now >= refreshDue || (outage.map { $0 >= limits.outage } ?? false) else { return }
+    guard now >= min(refreshDue, contactDue) else { return }
+    asked = now
     do {
       let ids = try client.partitionIDs(within: min(.seconds(1), limits.answer))
       opened += ids.filter { named.insert($0).inserted }.reversed()
@@ -56,5 +73,11 @@ extension KafkaStream {
       guard let since = client.trouble.downSince, .now - since >= limits.outage else { return }
       throw client.unavailable("no broker of \(log) has been reached for \(limits.outage.components.seconds) s")
     }
+  }
+  /// librdkafka waits for the answer to a fetch for a minute and says nothing of it: so an idle topic and a broker that
+  /// is away look the same until one asks.
+  private var contactDue: ContinuousClock.Instant {
+    client.trouble.downSince == nil
+      ? max(client.trouble.heard, asked) + limits.silence : asked + min(.seconds(1), limits.silence)
   }
 }

@@ -20,9 +20,10 @@ extension KafkaClient {
   }
 
   func bounds(of ids: [Int32], within limit: Duration) throws -> (starts: [Int32: Int64], ends: [Int32: Int64]) {
+    let deadline = ContinuousClock.now + limit
     // Retention may pass the end between the questions: then there is nothing, and both are the start's.
     let ends = try offsets(at: Offset.end, of: ids, within: limit)
-    let starts = try offsets(at: Offset.start, of: ids, within: limit)
+    let starts = try offsets(at: Offset.start, of: ids, within: deadline - .now)
     return (starts, ends.merging(starts) { max($0, $1) })
   }
 

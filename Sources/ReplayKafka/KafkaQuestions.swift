@@ -4,6 +4,9 @@ import ReplayCore
 
 /// What a client asks brokers, each within a bounded time.
 extension KafkaClient {
+  /// One attempt at an answer takes at most so long: a connection that has died quietly answers none.
+  private static let attempt = Duration.seconds(5)
+
   enum Offset {
     /// What retention has left.
     static let start = Int64(RD_KAFKA_OFFSET_BEGINNING)
@@ -30,7 +33,8 @@ extension KafkaClient {
 
   private func partitionIDs(until deadline: ContinuousClock.Instant) -> Result<[Int32], KafkaRefusal> {
     var answer: UnsafePointer<rd_kafka_metadata>?
-    let code = rd_kafka_metadata(handle, 0, topicHandle, &answer, deadline.millisecondsLeft)
+    let limit = deadline.millisecondsLeft(atMost: KafkaClient.attempt)
+    let code = rd_kafka_metadata(handle, 0, topicHandle, &answer, limit)
     guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let answer else { return .failure(KafkaRefusal(code: code)) }
     defer { rd_kafka_metadata_destroy(answer) }
     trouble.noteAnswer()
@@ -53,7 +57,8 @@ extension KafkaClient {
     if ids.isEmpty { return found }
     while true {
       let asked = KafkaOffsets(topic: address.topic, ids.filter { found[$0] == nil }.map { ($0, time) })
-      let code = asked.with { rd_kafka_offsets_for_times(handle, $0, deadline.millisecondsLeft) }
+      let limit = deadline.millisecondsLeft(atMost: KafkaClient.attempt)
+      let code = asked.with { rd_kafka_offsets_for_times(handle, $0, limit) }
       var refusal = code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaRefusal(code: code)
       for element in asked.elements {
         if code == RD_KAFKA_RESP_ERR_NO_ERROR, element.error == RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -93,7 +98,7 @@ extension KafkaClient {
 struct KafkaRefusal: Error {
   let code: rd_kafka_resp_err_t
 
-  /// Asking again may help: a leader is being elected, a broker is away.
+  /// Asking again may help: a leader is being elected, a broker is away, or is in a trouble that it has no name for.
   var mayPass: Bool {
     switch code {
     case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
@@ -104,7 +109,12 @@ struct KafkaRefusal: Error {
       RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
       RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
       RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
-      RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR__WAIT_COORD:
+      RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR__WAIT_COORD, RD_KAFKA_RESP_ERR_UNKNOWN,
+      RD_KAFKA_RESP_ERR__FAIL, RD_KAFKA_RESP_ERR__RETRY, RD_KAFKA_RESP_ERR__INTR, RD_KAFKA_RESP_ERR__IN_PROGRESS,
+      RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS, RD_KAFKA_RESP_ERR__OUTDATED, RD_KAFKA_RESP_ERR_STALE_CTRL_EPOCH,
+      RD_KAFKA_RESP_ERR_FETCH_SESSION_ID_NOT_FOUND, RD_KAFKA_RESP_ERR_INVALID_FETCH_SESSION_EPOCH,
+      RD_KAFKA_RESP_ERR_LISTENER_NOT_FOUND, RD_KAFKA_RESP_ERR_STALE_BROKER_EPOCH,
+      RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED:
       true
     default: false
     }
@@ -113,8 +123,10 @@ struct KafkaRefusal: Error {
 
 extension ContinuousClock.Instant {
   /// From now until then as librdkafka takes a time limit: at least one millisecond.
-  var millisecondsLeft: Int32 {
-    let left = (self - .now).components
+  var millisecondsLeft: Int32 { millisecondsLeft(atMost: .seconds(3600)) }
+
+  func millisecondsLeft(atMost most: Duration) -> Int32 {
+    let left = min(self - .now, most).components
     let milliseconds =
       left.seconds.multipliedReportingOverflow(by: 1000).partialValue + left.attoseconds / 1_000_000_000_000_000
     return Int32(clamping: max(1, milliseconds))

@@ -23,10 +23,14 @@ public final class KafkaStream: LiveSource {
   var named: Set<Int32> = []
   var opened: [Int32] = []
   var refreshDue = ContinuousClock.now
+  /// When the brokers were asked for the topic.
+  var asked = ContinuousClock.now
   /// Since when brokers have not known the topic.
   var missingSince: ContinuousClock.Instant?
   /// Resets in a row without an event between them.
   var resets = 0
+  /// By partition id: since when brokers have refused to let it be read, and when they last did.
+  var refused: [Int32: (since: ContinuousClock.Instant, last: ContinuousClock.Instant)] = [:]
   /// What ended the reading; a seek begins anew.
   private var failure: (any Error)?
   var isClosed = false
@@ -48,6 +52,27 @@ public final class KafkaStream: LiveSource {
 
   deinit { close() }
 
+  /// As the last fetches told. The log's end, which may lie behind what may be read: an open transaction, its marker.
+  public func ends() -> [Partition: Position] {
+    var found: [Partition: Position] = [:]
+    for index in expected.indices where expected[index] != nil {
+      var (low, high) = (Int64(-1), Int64(-1))
+      let code = rd_kafka_get_watermark_offsets(client.handle, log, Int32(index), &low, &high)
+      if code == RD_KAFKA_RESP_ERR_NO_ERROR, high >= 0 {
+        found[client.partition(Int32(index))] = Position(UInt64(high))
+      }
+    }
+    return found
+  }
+
+  /// How long a question may take: brokers that were there once are waited for as long as while reading.
+  var patience: Duration { client.trouble.wasHeard ? max(limits.outage, limits.answer) : limits.answer }
+
+  public var outage: String? {
+    guard let since = client.trouble.downSince, .now - since >= limits.blip else { return nil }
+    return "no broker of \(log) can be reached" + (client.trouble.last.map { ": \($0)" } ?? "")
+  }
+
   public func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -58,8 +83,9 @@ public final class KafkaStream: LiveSource {
 
   public func partitions() throws -> [LivePartition] {
     try checkOpen()
-    let ids = try client.partitionIDs(within: limits.answer)
-    let (starts, ends) = try client.bounds(of: ids, within: limits.answer)
+    let deadline = ContinuousClock.now + patience
+    let ids = try client.partitionIDs(within: patience)
+    let (starts, ends) = try client.bounds(of: ids, within: max(deadline - .now, limits.answer))
     named.formUnion(ids)
     opened.removeAll { named.contains($0) }
     return ids.map {
@@ -69,10 +95,10 @@ public final class KafkaStream: LiveSource {
 
   public func positions(at milliseconds: Int64) throws -> [Partition: Position]? {
     try checkOpen()
-    let ids = try client.partitionIDs(within: limits.answer)
+    let ids = try client.partitionIDs(within: patience)
     // Below zero the numbers mean the start and the end.
-    let found = try client.offsets(at: max(0, milliseconds), of: ids, within: limits.answer)
-    let ends = try client.offsets(at: KafkaClient.Offset.end, of: ids, within: limits.answer)
+    let found = try client.offsets(at: max(0, milliseconds), of: ids, within: patience)
+    let ends = try client.offsets(at: KafkaClient.Offset.end, of: ids, within: patience)
     return Dictionary(
       uniqueKeysWithValues: ids.map { id in
         let offset = found[id].flatMap { $0 >= 0 ? $0 : nil } ?? ends[id] ?? 0
@@ -85,7 +111,7 @@ public final class KafkaStream: LiveSource {
     var wanted: [(Int32, Int64)] = []
     for (partition, position) in positions { wanted.append(try client.place(partition, position)) }
     wanted.sort { $0.0 < $1.0 }
-    let known = Set(try client.partitionIDs(within: limits.answer))
+    let known = Set(try client.partitionIDs(within: patience))
     if let strange = wanted.first(where: { !known.contains($0.0) }) {
       throw ReplayError(
         .missing, "topic \(log) has no partition \(strange.0)", details: ["it has \(known.count)"],
@@ -93,14 +119,14 @@ public final class KafkaStream: LiveSource {
     }
     // What is not there any more is the next poll's to say.
     var gone: LiveError?
-    do { try client.checkBounds(wanted, within: limits.answer) } catch let error as LiveError {
+    do { try client.checkBounds(wanted, within: patience) } catch let error as LiveError {
       (gone, wanted) = (error, [])
     }
     expected = Array(repeating: nil, count: Int(wanted.last?.0 ?? -1) + 1)
     for (id, offset) in wanted { expected[Int(id)] = offset }
     named.formUnion(wanted.map(\.0))
     try assign()
-    (failure, missingSince, resets, refreshDue) = (gone, nil, 0, .now + limits.refresh)
+    (failure, missingSince, resets, refreshDue, refused) = (gone, nil, 0, .now + limits.refresh, [:])
   }
 
   public func poll(milliseconds: Int) throws -> LiveEvent? {

@@ -7,6 +7,8 @@ final class KafkaTrouble: Sendable {
   private struct State {
     var last: String?
     var downSince: ContinuousClock.Instant?
+    var heard = ContinuousClock.now
+    var wasHeard = false
   }
 
   private let state = Mutex(State())
@@ -21,6 +23,10 @@ final class KafkaTrouble: Sendable {
   /// The last broker error in librdkafka's words, without secrets.
   var last: String? { state.withLock { $0.last } }
   var downSince: ContinuousClock.Instant? { state.withLock { $0.downSince } }
+  /// Whether a broker has ever answered.
+  var wasHeard: Bool { state.withLock { $0.wasHeard } }
+  /// When a broker answered last; before the first answer, the client's beginning.
+  var heard: ContinuousClock.Instant { state.withLock { $0.heard } }
 
   func note(_ text: String) {
     let text = options.withoutSecrets(text)
@@ -31,7 +37,12 @@ final class KafkaTrouble: Sendable {
     state.withLock { $0.downSince = $0.downSince ?? since }
   }
 
-  func noteAnswer() { state.withLock { $0.downSince = nil } }
+  func noteAnswer() {
+    state.withLock { state in
+      state.downSince = nil
+      (state.heard, state.wasHeard) = (.now, true)
+    }
+  }
 
   /// Levels are syslog's: 3 is an error.
   func logged(level: Int32, _ line: String) {

@@ -65,6 +65,8 @@ public final class SQLiteStore: Store {
     try withWriter { try $0.commit(epoch) }
   }
 
+  public func takenOver() throws -> Takeover? { try withWriter { try $0.takenOver() } }
+
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     try reader.withLock { reader in
       let made =

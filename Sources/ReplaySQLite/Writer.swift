@@ -84,13 +84,25 @@ package final class Writer: @unchecked Sendable {
       guard let mine = fences[function.name] else {
         throw ReplayError(.unexpected, "the function \(function.name) was not opened in this store")
       }
-      let sql = "SELECT fence, owner FROM _replay_functions WHERE \(CheckpointKey.condition)"
-      let stored = try connection.query(sql, key(function.name).values) { ($0.integer(0), $0.text(1)) }.first
-      if stored?.0 != mine {
-        return .fenced(function: function.name, by: stored?.1 ?? "nobody: its row is gone from the store")
+      if let taken = try takeover(of: function.name, from: mine) {
+        return .fenced(function: taken.function, by: taken.owner)
       }
     }
     return nil
+  }
+
+  func takenOver() throws -> Takeover? {
+    for (function, mine) in fences.sorted(by: { $0.key < $1.key }) {
+      if let taken = try takeover(of: function, from: mine) { return taken }
+    }
+    return nil
+  }
+
+  private func takeover(of function: String, from mine: Int64) throws -> Takeover? {
+    let sql = "SELECT fence, owner FROM _replay_functions WHERE \(CheckpointKey.condition)"
+    let stored = try connection.query(sql, key(function).values) { ($0.integer(0), $0.text(1)) }.first
+    if let stored, stored.0 == mine { return nil }
+    return Takeover(function: function, by: stored?.1 ?? "nobody: its row is gone from the store")
   }
 
   private func write(_ function: EpochCommit.Function) throws -> UInt64 {

@@ -73,6 +73,8 @@ extension LiveSourceConformance {
     if let last = positions.last, end <= last { throw violated("the end \(end) is not behind the last event, \(last)") }
     let account = try source.everything(from: ["0": positions[0]])
     try require(account.ends[source.partition("0")], is: end, "the end as it is told and as it is listed")
+    try require(source.ends(), is: [source.partition("0"): end], "the end as it was heard")
+    try require(source.outage, is: nil, "a stream that was heard just now")
     let again = try source.everything(from: ["0": end])
     try require(again.ends[source.partition("0")], is: end, "the end from the end")
     let more = try harness.append(drafts(25..<26), to: "0")

@@ -91,6 +91,14 @@ public final class MemoryStore: Store {
     }
   }
 
+  public func takenOver() throws -> Takeover? {
+    let run = try opened()
+    return database.state.withLock { state in
+      let lost = run.fences.keys.sorted().first { state.functions[$0]?.fence != run.fences[$0] }
+      return lost.map { Takeover(function: $0, by: state.functions[$0]?.owner ?? "nobody") }
+    }
+  }
+
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     _ = try opened()
     let stored = database.state.withLock { $0.tables[table.name] }

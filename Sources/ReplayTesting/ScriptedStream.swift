@@ -8,6 +8,7 @@ final class ScriptedLog: Sendable {
     var stalledUntil: UInt64 = 0
     var stalledLooks = 0
     var failures: [any Error] = []
+    var outage: String?
     /// Sorted by time, and in the order in which they were given.
     var later: [(at: UInt64, run: @Sendable (ScriptedStream) -> Void)] = []
 
@@ -130,6 +131,17 @@ public final class ScriptedStream: LiveSource, @unchecked Sendable {
       }
     }
   }
+
+  public func ends() -> [Partition: Position] {
+    shared.script.withLock { script in
+      Dictionary(
+        uniqueKeysWithValues: reading.cursors.keys.compactMap { partition in
+          script.partitions[partition].map { (partition, Position($0.end)) }
+        })
+    }
+  }
+
+  public var outage: String? { shared.script.withLock { $0.outage } }
 
   public func close() { reading.isClosed = true }
 

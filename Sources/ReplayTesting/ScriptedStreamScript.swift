@@ -94,6 +94,9 @@ extension ScriptedStream {
   /// So many looks into the stream find nothing. A poll looks once, and again whenever it has waited.
   public func stall(looks: Int) { shared.script.withLock { $0.stalledLooks += looks } }
 
+  /// From now on it says that it cannot be reached, and why; nil: that it can. What is delivered does not change.
+  public func lose(_ reason: String?) { shared.script.withLock { $0.outage = reason } }
+
   /// The next so many calls of `poll` or `partitions` throw it.
   public func fail(_ times: Int = 1, with error: any Error = ScriptedStream.leaderMoved) {
     shared.script.withLock { $0.failures += Array(repeating: error, count: times) }

@@ -8,6 +8,9 @@ extension StoreConformance {
     Case(description: "an older run is refused also where it writes nothing, or only deletes") { subject, _ in
       try fencedWithout(subject)
     },
+    Case(description: "a run is told that another one took its function, with nothing to commit") { subject, _ in
+      try takenOver(subject)
+    },
     Case(description: "losing one function keeps back the whole commit") { subject, _ in try fencedHalf(subject) },
     Case(description: "a refresh empties the function and still fences older runs") { subject, _ in
       try refreshed(subject)
@@ -41,6 +44,23 @@ extension StoreConformance {
     let checkpoint = try subject.checkpoint(ledger.function)
     try expect(checkpoint.frontier, is: [partition: Position(2)], "the position after both runs")
     try expect([checkpoint.events, checkpoint.epochs], is: [2, 2], "events and commits of both runs")
+  }
+
+  static func takenOver(_ subject: StoreUnderTest) throws {
+    let mine = Ledger(name: "mine", table: "mine")
+    let shared = Ledger(name: "shared", table: "shared")
+    let first = try subject.run([mine.function, shared.function]).store
+    try expect(try first.takenOver(), is: nil, "who owns the only run's functions")
+    let second = try subject.run([shared.function]).store
+    for _ in 0..<2 {
+      let taken = try first.takenOver()
+      guard taken?.function == "shared", taken?.owner.isEmpty == false else {
+        throw violation("after another run opened a function: expected to be told who took it, found \(taken as Any)")
+      }
+    }
+    try expect(try second.takenOver(), is: nil, "who owns the newest run's function")
+    try first.close()
+    try second.close()
   }
 
   static func fencedWithout(_ subject: StoreUnderTest) throws {

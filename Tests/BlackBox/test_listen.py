@@ -1,8 +1,10 @@
 """`--listen`: what a run says of itself while it replays, hands off and follows a stream that is a directory."""
 import gzip, http.client, json, os, shutil, signal, socket, subprocess, tempfile, threading, time, unittest
 
-from support import GOOD, TOOL, replay
+from streams import KafkaStream
+from support import GOOD, ROOT, TOOL, replay
 
+MOCK = os.path.join(ROOT, ".build", "debug", "kafka-mock")
 ARCHIVE = os.path.join(GOOD, "confluent-gzip")
 
 
@@ -39,9 +41,9 @@ class Listening(unittest.TestCase):
         return ["--archive", ARCHIVE, "--function", "event-counts", "--function", "recently-viewed", "--store",
                 os.path.join(self.home, "t.db"), *more]
 
-    def start(self, listen="127.0.0.1:0", *more):
+    def start(self, listen="127.0.0.1:0", live=None):
         self.process = subprocess.Popen(
-            [TOOL, *self.arguments("--live", f"dir:{self.stream}", "--listen", listen, "--json", *more)],
+            [TOOL, *self.arguments("--live", live or f"dir:{self.stream}", "--listen", listen, "--json")],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for line in self.process.stdout:
             event = json.loads(line)
@@ -91,6 +93,27 @@ class Listening(unittest.TestCase):
         done = replay("wait", "--store", os.path.join(self.home, "t.db"), "--position", f"3:{next_event}")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(json.loads(self.ask("/status")[1])["events"], events + 1)
+
+    def test_while_brokers_are_away_it_is_not_ready(self):
+        kafka = KafkaStream(MOCK, "retail")
+        self.addCleanup(kafka.close)
+        kafka.create(4)
+        for partition, lines in self.lines.items():
+            kafka.append(partition, lines)
+        self.start(live=kafka.address)
+        self.until_ready()
+        self.assertIn("replay_caught_up 1\n", self.ask("/metrics")[1])
+        kafka.ask("down 1")
+        deadline = time.monotonic() + 10
+        while self.ask("/readyz")[0] == 200:
+            self.assertLess(time.monotonic(), deadline, "no broker is there, and it says that it is ready")
+            time.sleep(0.1)
+        self.assertIn("no broker of retail can be reached", self.ask("/readyz")[1])
+        self.assertIn("replay_caught_up 0\n", self.ask("/metrics")[1])
+        self.assertEqual(self.ask("/livez"), (200, "ok\n"))
+        kafka.ask("up 1")
+        self.until_ready()
+        self.assertEqual(json.loads(self.ask("/status")[1])["not_ready"], None)
 
     def test_who_waits_is_told_that_the_run_is_over(self):
         self.start()

@@ -3,7 +3,7 @@ import json, os, random, shutil, subprocess, sys, tempfile, time, unittest
 
 from streams import DirectoryStream, KafkaStream
 from support import HERE, ROOT, TOOL, replay
-from torture import Archive, event, rows, tally
+from torture import FUNCTIONS, Archive, event, rows, tally
 
 MOCK = os.path.join(ROOT, ".build", "debug", "kafka-mock")
 
@@ -93,6 +93,56 @@ class HandoffTests(LiveCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("handoff  ", done.stderr)
         self.assert_all_there()
+
+
+class PhaseTests(LiveCase):
+    """What earlier phases finished, in later ones."""
+
+    def test_f1_every_partitions_end_of_this_phase(self):
+        """A switch that came before all readers had finished, since those of an earlier phase still counted: a function
+        joins in each of three phases, between which archive and stream grow, each partition very unlike the others."""
+        self.scene(counts=(6000, 700, 40, 2), archived=(1000, 600, 30, 1))
+        path = os.path.join(self.scratch, "handoff.json")
+        names = ["event-counts", "recently-viewed", "shade-velocity"]
+        for phase, ends in enumerate([(1000, 600, 30, 1), (1001, 690, 30, 1), (5500, 690, 39, 1)]):
+            for partition, end in enumerate(ends):
+                self.archive.add(partition, end)
+            done = self.run_live("--handoff-report", path, functions=names[:phase + 1])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(path) as file:
+                report = json.load(file)
+            self.assertEqual(report["functions"], [names[phase]])
+            self.assertEqual([part["live_first"] for part in report["partitions"]], list(map(str, ends)))
+        self.assert_all_there()
+
+    def test_f11_killed_then_a_partition_is_added(self):
+        """What had been done of a finished partition was lost in the recovery, or done twice: killed in the replay at its
+        n-th write, then the topic gets one more partition, whose events are archived too, and other lanes go on."""
+        halves = 0
+        for point in range(1, 25, 3):
+            with self.subTest(point=point):
+                shutil.rmtree(self.scratch)
+                os.makedirs(self.scratch)
+                self.scene(counts=(3000, 60, 5), archived=(2800, 50, 4))
+                run = [TOOL, "--archive", self.archive.root, "--store", self.store, "--live", self.stream.address,
+                       "--until-caught-up", "--lanes", "3", "--commit-interval", "0.001", "--block-bytes", "4096"]
+                run += [part for name in FUNCTIONS for part in ("--function", name)]
+                killed = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e",
+                                         f"inject=fsync,fdatasync:signal=KILL:when={point}", *run], capture_output=True)
+                halves += killed.returncode != 0
+                self.events.append([event(self.chance, 3, 4, n) for n in range(500)])
+                for e in self.events[3]:
+                    e["partitionkey"] = e["data"]["customer"] = "new-" + e["data"]["customer"]
+                self.lines.append([json.dumps(e, separators=(",", ":")).encode() for e in self.events[3]])
+                self.archive.ends.append(0)
+                self.archive.starts.append(0)
+                self.archive.add(3, 400)
+                self.stream.create(1)
+                self.stream.append(3, self.lines[3])
+                done = self.run_live("--lanes", str(1 + point % 4))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assert_all_there()
+        self.assertGreater(halves, 3, "the kills came too late")
 
 
 class RefusalTests(LiveCase):
@@ -263,7 +313,7 @@ class HandoverTests(LiveCase):
         done = replay("handoff", "--live", self.stream.address, "--store", self.store, "--function", "event-counts", "--to",
                       "kafka-group:counts")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.stream.append(0, [self.lines[0][0]])
+        # Nothing comes that would have to be committed: it looks by itself.
         said = run.communicate(timeout=30)[1]
         self.assertEqual(run.returncode, 76, said)
 
@@ -301,6 +351,12 @@ class RaceTests(unittest.TestCase):
         done = subprocess.run([sys.executable, os.path.join(HERE, "torture.py"), TOOL, "--kafka-mock", MOCK, *arguments],
                               capture_output=True, text=True, timeout=600)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_twenty_kills_in_all_three_phases(self):
+        done = subprocess.run([sys.executable, os.path.join(HERE, "live_kills.py"), TOOL, "--kills", "20", "--seed", "1"],
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        print(done.stdout.splitlines()[0])
 
     def test_fifty_races(self):
         self.race("--runs", "35", "--seed", "1000")

@@ -67,6 +67,19 @@ struct Telling {
     #expect(state.phase == .failed && state.notReady == "the run failed with exit code 65")
   }
 
+  @Test func aStreamThatCannotBeReachedIsNotCaughtUp() {
+    var state = BoardState(functions: ["a"])
+    var live = Telling.state(40, of: 40, caughtUpAt: 1_500)
+    state.follows(live, now: 1_500, at: 0)
+    #expect(state.isCaughtUp && state.notReady == nil)
+    live.outage = "no broker of orders can be reached"
+    state.follows(live, now: 1_600, at: 0)
+    #expect(!state.isCaughtUp && state.notReady == "following the stream: no broker of orders can be reached")
+    live.outage = nil
+    state.follows(live, now: 1_700, at: 0)
+    #expect(state.isCaughtUp)
+  }
+
   /// Two passes over the archive and a stretch of the stream: 11 + 4 + 2 events.
   @Test func countsAddUpOverPassesAndTheStream() {
     var state = BoardState(functions: ["a", "b"])

@@ -14,6 +14,7 @@ struct TestButton {
   var kind = HandoffClass.exact
   var rule = Handoff.Rule()
   var overlap = 100
+  var lanes = 2
   var lastCommit = Int.max
   var untilCaughtUp = true
   var stop = StopRequest()
@@ -23,7 +24,7 @@ struct TestButton {
   /// Archive first; then, unless the store says live, the handoff; then live until all is applied.
   @discardableResult func press() throws -> [HandoffResult] {
     var run = TestRun(functions: functions, source: source, plan: plan, database: database)
-    run.lastCommit = lastCommit
+    (run.lastCommit, run.lanes) = (lastCommit, lanes)
     var checkpoints = try open().1
     if checkpoints.contains(where: { $0.phase == .archive }) { try run.run() }
     var results: [HandoffResult] = []

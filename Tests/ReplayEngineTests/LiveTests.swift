@@ -53,6 +53,35 @@ struct LiveTests {
     }
   }
 
+  /// F1: a switch came before all readers had finished, since those of an earlier phase still counted. Three phases: the
+  /// archive as it was, what came into it meanwhile (into the largest partition only), the stream. The smallest partition
+  /// is proved by the first event that is read back, the largest by thousands.
+  @Test(arguments: [nil, 0, 1_700, 1_999] as [Int?]) func f1EveryPartitionsEndOfThisPhase(damaged: Int?) throws {
+    let all = zip(sales(8_000, partitions: 4, seed: 31), [2_400, 300, 20, 3]).map { Array($0.prefix($1)) }
+    let archived = zip(all, [2_000, 290, 18, 1]).map { Array($0.prefix($1)) }
+    let earlier = [Array(archived[0].prefix(100))] + archived.dropFirst()
+    let database = MemoryDatabase()
+    let (source, plan) = archive(earlier, segments: 1)
+    try TestRun(source: source, plan: plan, database: database).run()
+    #expect(database.dump() == model(earlier))
+    // An event that the stream has otherwise, in the partition that is proved last.
+    var streamed = all
+    if let damaged { streamed[0][damaged] = all[0][damaged + 1] }
+    let (grown, grownPlan) = archive(archived, segments: 1, from: earlier.map(\.count))
+    var button = TestButton(source: grown, plan: grownPlan, stream: ScriptedStream(streamed), database: database)
+    button.overlap = 2_000
+    guard damaged == nil else {
+      let error = #expect(throws: ReplayError.self) { try button.press() }
+      #expect(error?.code == .otherStream)
+      #expect(database.dump() == model(archived), "the others were proved, and nothing of their stream was applied")
+      return
+    }
+    let results = try button.press()
+    #expect(results.map(\.start.firstNumber) == archived.map { WideNumber(low: UInt64($0.count)) })
+    #expect(results.map(\.compared) == archived.map(\.count))
+    #expect(database.dump() == model(all))
+  }
+
   /// F2: killed before, in and after the switch.
   @Test(arguments: 0...12) func f2KilledAnywhere(commits: Int) throws {
     let (all, archived) = split(5)
@@ -148,6 +177,41 @@ struct LiveTests {
       try button.press()
       #expect(button.database.dump() == model(all), "the same command goes on, nothing is doubled")
     }
+  }
+
+  /// F11: recovery lost what had been changed of a part that was finished, or did it twice. Killed at every commit of the
+  /// replay while small partitions are done and a large one is not; then a partition is added on both sides, and another
+  /// number of lanes goes on, is killed once more, and ends its work.
+  @Test func f11KilledInTheReplayThenRescaled() throws {
+    let all = zip(sales(4_000, partitions: 4, seed: 41), [900, 60, 12, 500]).map { Array($0.prefix($1)) }
+    let archived = zip(all, [800, 50, 10, 400]).map { Array($0.prefix($1)) }
+    var (finished, kills) = (0, 0)
+    for commits in 0..<60 {
+      let database = MemoryDatabase()
+      let (source, plan) = archive(Array(archived.prefix(3)), segments: 16, from: [0, 0, 0])
+      var run = TestRun(source: source, plan: plan, database: database)
+      (run.lanes, run.blockBytes, run.commitEvents, run.lastCommit) = (3, 512, 40, commits)
+      let isKilled = (try? run.run()) == nil
+      kills += isKilled ? 1 : 0
+      let reached = database.checkpoint(of: "event-counts")?.frontier ?? [:]
+      let done = plan.partitions.map {
+        reached[$0.partition]?.firstNumber == WideNumber(low: UInt64(archived[Int($0.partition.name) ?? 0].count))
+      }
+      finished += isKilled && done.contains(true) && done.contains(false) ? 1 : 0
+      let (grown, grownPlan) = archive(archived, segments: 16, from: [0, 0, 0, 0])
+      let stream = ScriptedStream(Array(all.prefix(3)))
+      let added = stream.open("3")
+      for sale in all[3] { stream.append(sale.json, to: added) }
+      var button = TestButton(source: grown, plan: grownPlan, stream: stream, database: database)
+      button.lanes = 1 + commits % 4
+      button.lastCommit = commits % 5
+      _ = try? button.press()
+      button.lastCommit = .max
+      try button.press()
+      #expect(database.dump() == model(all), "killed after \(commits) commits, then \(button.lanes) lanes")
+      if !isKilled { break }
+    }
+    #expect(kills >= 10 && finished >= 5, "\(kills) kills, \(finished) of them with a part that was finished")
   }
 
   /// F12: partitions without events are done at once.

@@ -78,15 +78,19 @@ func model(_ sales: [[Sale]]) -> [String] {
   return lines.sorted()
 }
 
-/// Sales as an archive: each partition in `segments` files, gzip or zstd in turn, numbered by place in the partition.
-func archive(_ sales: [[Sale]], segments: Int) -> (MemoryArchive, ArchivePlan) {
+/// Sales as an archive: each partition in `segments` files, gzip or zstd in turn, numbered by place in the partition; with
+/// `from`, one more file in front with so many events.
+func archive(_ sales: [[Sale]], segments: Int, from firsts: [Int]? = nil) -> (MemoryArchive, ArchivePlan) {
   var source = MemoryArchive()
   var partitions: [PartitionPlan] = []
   for (index, own) in sales.enumerated() {
     let partition = Partition(log: "retail", id: "\(index)")
     var list: [Segment] = []
-    for number in 0..<segments {
-      let range = own.count * number / segments..<own.count * (number + 1) / segments
+    let first = firsts?[index] ?? 0
+    let rest = own.count - first
+    var ranges = (0..<segments).map { first + rest * $0 / segments..<first + rest * ($0 + 1) / segments }
+    if first > 0 { ranges.insert(0..<first, at: 0) }
+    for (number, range) in ranges.enumerated() where firsts == nil || !range.isEmpty {
       let text = own[range].map(\.json).joined(separator: "\n") + "\n"
       let name = "p\(index)-\(range.lowerBound)"
       source.files[name] = number % 2 == 0 ? Gzip.member(text) : Zstd.frame(text)
@@ -178,6 +182,8 @@ private final class EndingStore: Store {
     if !isLeft { throw ReplayError(.unavailable, "the disk is gone") }
     return try store.commit(epoch)
   }
+
+  func takenOver() throws -> Takeover? { try store.takenOver() }
 
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     try store.load(table, keys: keys, into: rows)

@@ -44,7 +44,8 @@ import Testing
 /// Passes everything on to a right store, except for one fault.
 final class WrongStore: Store {
   enum Fault: CaseIterable {
-    case losesPositions, losesSegments, losesEvents, losesDeletes, losesFence, writesTwice, splitsCommits, loadsNothing
+    case losesPositions, losesSegments, losesEvents, losesDeletes, losesFence, neverTakenOver, writesTwice,
+      splitsCommits, loadsNothing
     case ignoresRefresh, losesPartitionsOfOneByte
   }
 
@@ -80,6 +81,8 @@ final class WrongStore: Store {
     default: return try store.commit(epoch)
     }
   }
+
+  func takenOver() throws -> Takeover? { fault == .neverTakenOver ? nil : try store.takenOver() }
 
   private func change(_ function: inout EpochCommit.Function) {
     switch fault {

@@ -159,7 +159,10 @@ extension BoardState {
       archiveBytesLeft.map { "replaying the archive: \(Words.bytes($0)) left" } ?? "looking at the archive"
     case .handingOff: "proving the handoff"
     case .live:
-      isCaughtUp ? nil : "following the stream: \(Words.plural(live?.gap ?? 0, "position")) to go, or not committed"
+      isCaughtUp
+        ? nil
+        : "following the stream: "
+          + (live?.outage ?? "\(Words.plural(live?.gap ?? 0, "position")) to go, or not committed")
     case .stopped: "the run is over"
     case .failed: "the run failed with exit code \(exitCode ?? 1)"
     }

@@ -86,7 +86,8 @@ struct HandoffPlan {
         }
         return ends
       }, arrival: { ProgressLine.arrivalMilliseconds })
-    try watch.start { try address.open() }
+    // Whoever ends the run waits for its last question.
+    try watch.start { try address.open(isPatient: false) }
     return watch
   }
 

@@ -6,6 +6,7 @@ final class LiveVoice {
   private let stream: String
   private var hasBegun = false
   private var wasCaughtUp = false
+  private var wasLost = false
   private let began = Clock.milliseconds()
 
   init(_ stream: String) { self.stream = stream }
@@ -21,11 +22,16 @@ final class LiveVoice {
       wasCaughtUp = true
       Console.shared.say("replay: live      caught up in \(Words.seconds(Clock.milliseconds() - began))")
     }
+    if wasLost != (state.outage != nil) {
+      wasLost = state.outage != nil
+      Console.shared.say("replay: live      \(state.outage.map { "waiting: \($0)" } ?? "the stream is reached again")")
+    }
     Console.shared.event(
       "live",
       [
         ("commits", .number(state.commits)), ("events", .number(state.books.map(\.read).max() ?? 0)),
         ("rows", .number(state.rows)), ("gap", .number(state.gap)), ("caught_up", .bool(state.isCaughtUp)),
+        ("outage", .optional(state.outage)),
       ])
   }
 

@@ -68,12 +68,17 @@ struct StreamAddress: Sendable {
     }
   }
 
-  func open() throws -> any LiveSource {
+  /// `isPatient`: waits for a stream that is away; else questions are given up soon, for who asks again anyway.
+  func open(isPatient: Bool = true) throws -> any LiveSource {
     if text.hasPrefix("dir:") {
       if !options.isEmpty { throw ReplayError(.usage, "-X is for Kafka; a directory has no options") }
       return try DirectoryStream(String(text.dropFirst("dir:".count)))
     }
-    if text.hasPrefix("kafka://") { return try KafkaStream(try KafkaAddress(text), options: options) }
+    if text.hasPrefix("kafka://") {
+      var limits = KafkaLimits()
+      if !isPatient { limits.outage = limits.answer }
+      return try KafkaStream(try KafkaAddress(text), options: options, limits: limits)
+    }
     throw ReplayError(
       .usage, "this is no stream that can be followed: \(text)", next: "say dir:DIR, or kafka://HOST:PORT/TOPIC")
   }

@@ -51,6 +51,12 @@ public protocol LiveSource: AnyObject {
   /// stream knows, for each partition; its end where there is no such event. Nil where the stream does not know when its
   /// events were written.
   func positions(at milliseconds: Int64) throws -> [Partition: Position]?
+  /// The end of partitions that `seek` named, as far as it was heard: a later one may be there. Costs nothing to ask, and
+  /// depends on no answer.
+  func ends() -> [Partition: Position]
+  /// That the stream has not been heard of for a while, though it waits on, and why, in a line without secrets; nil: it
+  /// can be reached. Then the ends that it told are no longer known to be the ends. Costs nothing to ask.
+  var outage: String? { get }
   func close()
 }
 

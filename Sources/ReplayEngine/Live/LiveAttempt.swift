@@ -30,6 +30,9 @@ final class LiveAttempt {
   /// When the stream's ends were asked for: while events keep coming, nobody says how far they go.
   private var endsAsked: Int64
   private static let endsMilliseconds: Int64 = 2_000
+  /// When the store was asked whether the functions are still this run's: a commit asks it, and who has none.
+  private var ownerAsked: Int64
+  private static let ownerMilliseconds: Int64 = 2_000
 
   init(
     _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, state: LiveState,
@@ -59,13 +62,14 @@ final class LiveAttempt {
       setup.projections, setup.extraction, store: setup.store, partitions: partitions,
       isFresh: setup.projections.map { _ in false }, holdAbove: .max)
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
-    committer = try Committer(
-      setup.store, books: ledger, frontiers: frontiers, keyOwners: nil, now: setup.options.now, observe: { _ in })
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
       intervalMilliseconds: setup.options.commitMilliseconds, maxChangedBytes: setup.options.commitBytes, now: now)
-    endsAsked = now
+    (endsAsked, ownerAsked) = (now, now)
     try setup.source.seek(Dictionary(uniqueKeysWithValues: self.state.parts.map { ($0.partition, $0.next) }))
+    // Last: its thread ends with `close()`, which nobody calls where this throws.
+    committer = try Committer(
+      setup.store, books: ledger, frontiers: frontiers, keyOwners: nil, now: setup.options.now, observe: { _ in })
   }
 
   func close() { committer.close() }
@@ -84,8 +88,9 @@ final class LiveAttempt {
       case .caughtUp(let partition, let next): caughtUp(partition, next)
       case .opened: hasChanged = true
       case .closed(let partition): if let place = places[partition] { state.parts[place].isClosed = true }
-      case nil: break
+      case nil: try verifyOwner()
       }
+      hearOutage()
       let rests = if case .messages? = event { false } else { true }
       let isBounded = bound.map { reached($0) } ?? false
       let mustEnd = setup.stop.isStopped || hasChanged || isBounded
@@ -104,6 +109,23 @@ final class LiveAttempt {
     }
   }
 
+  /// A run that has nothing to commit would not notice that another one follows in its place.
+  private func verifyOwner() throws {
+    let now = setup.options.now()
+    guard moved.isEmpty, now - ownerAsked >= LiveAttempt.ownerMilliseconds else { return }
+    ownerAsked = now
+    // A store that cannot be asked now will be asked again; its trouble is the next commit's to say.
+    guard let takeover = try? setup.store.takenOver() else { return }
+    throw ReplayError.takenOver(takeover, setup.store, effect: "everything that this run applied is committed")
+  }
+
+  private func hearOutage() {
+    let outage = setup.source.outage
+    guard outage != state.outage else { return }
+    state.outage = outage
+    setup.observe(state)
+  }
+
   private func isDue(_ rests: Bool) -> Bool {
     commits.isDue(
       now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes)
@@ -113,10 +135,9 @@ final class LiveAttempt {
     let now = setup.options.now()
     guard now - endsAsked > LiveAttempt.endsMilliseconds else { return }
     endsAsked = now
-    // A stream that cannot say it now will be asked again; nothing depends on it but what is told.
-    for part in (try? setup.source.partitions()) ?? [] {
-      guard let place = places[part.partition] else { continue }
-      state.parts[place].end = max(state.parts[place].end, part.end)
+    for (partition, end) in setup.source.ends() {
+      guard let place = places[partition] else { continue }
+      state.parts[place].end = max(state.parts[place].end, end)
     }
   }
 
@@ -240,7 +261,8 @@ final class LiveAttempt {
     let durable = committer.durable
     (state.commits, state.rows) = (state.commits + 1, state.rows + durable.rows - rowsBefore)
     rowsBefore = durable.rows
-    commits.committed(now: setup.options.now())
+    ownerAsked = setup.options.now()
+    commits.committed(now: ownerAsked)
     if lane.load.stateBytes > setup.options.maxStateBytes { lane.trim(to: setup.options.maxStateBytes) }
     setup.observe(state)
   }

@@ -28,7 +28,7 @@ public struct LiveSetup {
   public let stop: StopRequest
   /// What stands for a payload, to know the stream again; of nil, for a tombstone.
   public let print: (UnsafeRawBufferPointer?) -> PayloadPrint
-  /// From the run's own thread: after every commit, and when a partition has caught up.
+  /// From the run's own thread: after every commit, when a partition has caught up, and when the stream is lost or found.
   public let observe: (LiveState) -> Void
 
   public init(
@@ -73,7 +73,11 @@ public struct LiveState: Sendable {
   public var commits: UInt64 = 0
   public var rows: UInt64 = 0
 
-  public var isCaughtUp: Bool { parts.allSatisfy(\.isCaughtUp) }
+  /// Why the stream is not heard of, though it is waited for; nil: it can be reached.
+  public var outage: String?
+
+  /// Of a stream that cannot be reached nobody knows where it ends.
+  public var isCaughtUp: Bool { outage == nil && parts.allSatisfy(\.isCaughtUp) }
   public var gap: UInt64 { parts.reduce(0) { $0 + $1.gap } }
 }
 
