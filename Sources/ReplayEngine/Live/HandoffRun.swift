@@ -91,7 +91,7 @@ public struct HandoffRun {
             part.handoff.readFrom.map { (part.live.partition, $0) }
           }))
       // The seek itself may have waited for a stream that is back now.
-      heard = now()
+      stream.asked()
       // Told anew what to read only when half of it is not needed any more: to be told costs a stream more than to read.
       let enough = results.count + (pending.count + 1) / 2
       while results.count < enough {

@@ -83,6 +83,7 @@ public struct OverlapRun {
     var open = Dictionary(uniqueKeysWithValues: parts.map { ($0.partition.partition, $0.partition.end) })
     if open.isEmpty { return true }
     try source.seek(Dictionary(uniqueKeysWithValues: parts.map { ($0.partition.partition, $0.from) }))
+    stream.asked()
     while !open.isEmpty {
       switch try stream.next("\(open.count) partitions are not read to their end yet") {
       case .messages(let messages):

@@ -22,6 +22,9 @@ public struct PatientStream {
     heard = now()
   }
 
+  /// It was told what to read just now, which may have taken long.
+  mutating func asked() { heard = now() }
+
   /// Nil where it was asked to stop. `soFar`: what is known, in case the stream says nothing.
   mutating func next(_ soFar: String) throws -> LiveEvent? {
     while !stop.isStopped {
