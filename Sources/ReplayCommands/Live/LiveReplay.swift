@@ -47,24 +47,11 @@ struct LiveReplay {
     if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }
 
-  /// A function that follows one stream must not be given another one's events.
   private func verifyStream(_ source: any LiveSource, _ store: OpenedStore) throws {
     let there = Set(try source.partitions().map(\.partition))
-    for (projection, checkpoint) in zip(projections, store.checkpoints) where checkpoint.phase != .archive {
-      if checkpoint.phase == .handedOver { throw Replaying.follows(projection, checkpoint, store.store.name) }
-      let known = checkpoint.frontier.keys.filter { $0.side == .live }
-      guard let other = Set(known.map(\.log)).subtracting([source.log]).min() else {
-        guard let gone = known.filter({ !there.contains($0) }).min() else { continue }
-        throw ReplayError(
-          .otherStream, "the stream lacks a partition that was followed: \(source.name)",
-          details: ["expected a partition \(gone.name), which \(projection.name) has read"],
-          effect: "nothing was applied; what was committed before stays",
-          next: "look whether this is the stream that was followed")
-      }
-      throw ReplayError(
-        .otherStream, "the function \(projection.name) follows another stream",
-        details: ["expected: \(other)", "found:    \(source.log) (\(source.name))"],
-        effect: "nothing was read or written", next: "name that stream with --live, or start anew with --full-refresh")
+    for (projection, checkpoint) in zip(projections, store.checkpoints) {
+      let followed = FollowedStream(projection.name, checkpoint, store: store.store.name)
+      if let refusal = followed.refusal(of: source, there) { throw refusal }
     }
   }
 

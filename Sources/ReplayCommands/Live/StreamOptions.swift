@@ -50,9 +50,13 @@ struct StreamAddress: Sendable {
   /// Throws `.usage` where the options are none.
   init(_ text: String, options: [String] = []) throws {
     self.text = text
-    self.options = try options.map { option in
+    self.options = try options.enumerated().map { place, option in
       guard let equals = option.firstIndex(of: "="), equals > option.startIndex else {
-        throw ReplayError(.usage, "-X wants KEY=VALUE", details: ["found: \(option.prefix { $0 != "=" })"])
+        // Not what it says: it may be a secret that lost its name.
+        throw ReplayError(
+          .usage, "-X wants KEY=VALUE",
+          details: ["found: the -X option number \(place + 1) has no \(option.isEmpty ? "text" : "KEY=")"],
+          effect: "nothing was read or written", next: "write it as -X KEY=VALUE; a secret as -X KEY=@env:NAME")
       }
       return (String(option[..<equals]), String(option[option.index(after: equals)...]))
     }

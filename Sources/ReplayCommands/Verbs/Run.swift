@@ -64,7 +64,7 @@ struct Replaying {
       projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
     )
     for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase != .archive {
-      throw Replaying.follows(projection, checkpoint, store.name)
+      throw Replaying.follows(projection.name, checkpoint, store.name)
     }
     let resumed = try resume(checkpoints)
     let summary = try replay(projections, store, checkpoints, resumed)
@@ -73,14 +73,14 @@ struct Replaying {
   }
 
   /// What comes is not the archive's to give any more.
-  static func follows(_ projection: any Projection, _ checkpoint: Checkpoint, _ store: String) -> ReplayError {
+  static func follows(_ function: String, _ checkpoint: Checkpoint, _ store: String) -> ReplayError {
     let stream = checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log).min() ?? ""
     let isOthers = checkpoint.phase == .handedOver
     return ReplayError(
       .usage,
       isOthers
-        ? "the function \(projection.name) is in the hands of another consumer of its stream"
-        : "the function \(projection.name) follows a stream: its events do not come from the archive any more",
+        ? "the function \(function) is in the hands of another consumer of its stream"
+        : "the function \(function) follows a stream: its events do not come from the archive any more",
       details: ["stream \(stream), store \(store)"], effect: "nothing was read or applied",
       next: isOthers
         ? "start anew with --full-refresh, if that is meant" : "go on with --live, or start anew with --full-refresh")
@@ -166,7 +166,7 @@ struct Replaying {
     board?.finished(report)
     return Summary(
       report: report, store: store.name, late: resumed.late, earlier: checkpoints.flatMap(\.findings),
-      command: CommandLine.arguments)
+      command: CommandLine.arguments.map(SecretOption.hidden))
   }
 
   /// Says what was done, and ends with the exit code that says it too.
