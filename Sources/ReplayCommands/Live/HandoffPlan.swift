@@ -45,6 +45,7 @@ struct HandoffPlan {
         details: [archive.layout.endStrength.sentence], effect: "nothing was read or written",
         next: "say with --position or --segment-pattern where the numbers are, or replay without --live")
     }
+    try HandoffPlan.check(command.stream, for: kind)
     entry = StreamEntry(kind: kind, options: command.archive)
     let logs = Set(archive.plan.partitions.map(\.partition.log)).sorted()
     guard logs.count <= 1 else {
@@ -81,6 +82,7 @@ struct HandoffPlan {
 
   var lines: [String] {
     ["live      \(streamName): handoff by \(kind == .exact ? "an exact end" : "a lower bound, matched event by event")"]
+      + HandoffPlan.notes(command.stream, for: kind)
   }
 
   /// Looks every few seconds, while the archive is read, whether the stream still has what comes behind it.

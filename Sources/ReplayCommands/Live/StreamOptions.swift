@@ -18,13 +18,15 @@ struct StreamOptions: ParsableArguments {
   @Flag(help: "End once everything that is in the stream is applied.")
   var untilCaughtUp = false
   @Option(help: "Archived events of each partition that are read back from the stream and compared before the handoff.")
-  var overlapEvents = 100
+  var overlapEvents = StreamOptions.usualOverlapEvents
   @Flag(help: "Hand off though nothing could be compared.")
   var unprovedHandoff = false
   @Option(help: "Write how each partition was handed off as JSON to this file.")
   var handoffReport: String?
   @Option(help: "Seconds between two commits while the stream does not rest, at most.")
   var liveCommitInterval = 1.0
+
+  static let usualOverlapEvents = 100
 
   func validate() throws {
     if live == nil {

@@ -24,6 +24,7 @@ struct StreamOutlook {
   let rows: [Row]
   /// What would stop a run.
   let problems: [ReplayError]
+  private let notes: [String]
 
   /// Throws where the stream cannot be asked, or cannot belong to the archive.
   init(_ live: String, _ command: Plan, _ archive: OpenedArchive, _ stored: StoredOutlook) throws {
@@ -38,6 +39,7 @@ struct StreamOutlook {
     var problems = followed.compactMap { $0.refusal(of: source, there) }
     let plan = stored.hasBehind ? try HandoffPlan(describing: archive, source, command) : nil
     kind = plan?.kind
+    notes = plan.map { HandoffPlan.notes(command.stream, for: $0.kind) } ?? []
     var rows = parts.map { part in
       let own = stored.functions.filter { $0.checkpoint.phase == .live }
       var row = Row(name: part.partition.name, live: part)
@@ -84,7 +86,7 @@ extension StreamOutlook {
         row.archiveEnd?.description ?? "-", row.needed.map { "\($0.firstNumber)" } ?? "-", StreamOutlook.verdict(row),
       ])
     }
-    return [heading] + table.lines
+    return [heading] + notes + table.lines
   }
 
   private var heading: String {

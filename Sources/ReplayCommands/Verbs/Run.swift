@@ -23,9 +23,9 @@ struct Run: ParsableCommand {
 
   func run() throws {
     output.apply()
-    try Replaying.reporting(to: report) {
+    try Replaying.reporting(to: report) { account in
       try StatusServer.serving(self) { board in
-        if let live = stream.live { return try LiveReplay(self, live: live, board: board).run() }
+        if let live = stream.live { return try LiveReplay(self, live: live, board: board, account: account).run() }
         try Replaying(self, archive: try OpenedArchive(archive), board: board).run()
       }
     }
@@ -45,12 +45,11 @@ struct Replaying {
   }
 
   /// Runs `body`; where it fails, the report says so. A report that cannot be written is an error before anything is.
-  static func reporting(to path: String?, _ body: () throws -> Void) throws {
-    guard let path else { return try body() }
-    try OutputFile.check(path)
-    do { try body() } catch let error as ReplayError {
-      let failed: [(String, JSONText)] = [("outcome", .string("failed")), ("error", .object(error.json))]
-      try? OutputFile.write(JSONText.object(failed).text + "\n", to: path)
+  static func reporting(to path: String?, _ body: (RunAccount) throws -> Void) throws {
+    let account = RunAccount(path)
+    if let path { try OutputFile.check(path) }
+    do { try body(account) } catch let error as ReplayError {
+      try? account.failed(error)
       throw error
     }
   }

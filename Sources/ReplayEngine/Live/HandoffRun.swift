@@ -14,6 +14,8 @@ public struct HandoffResult: Sendable {
   public let compared: Int
   /// The last of them.
   public let last: PrintedEvent?
+  /// Of all of them.
+  public let digest: HandoffDigest
 }
 
 extension HandoffRun {
@@ -153,7 +155,7 @@ public struct HandoffRun {
         HandoffResult(
           archive: part.archive, live: part.live.partition, kind: part.handoff.kind,
           archiveEnd: part.handoff.archiveEnd, start: start, compared: compared,
-          last: part.handoff.lastCompared))
+          last: part.handoff.lastCompared, digest: part.handoff.digest))
       return true
     }
   }
