@@ -102,9 +102,9 @@ class HandoffReports(ReportCase):
 
     def test_a_report_keeps_no_secret(self):
         self.scene(kind="kafka")
-        done = self.run_live("-X", "sasl.password=hunter2", "--report", self.report, "--json")
+        done = self.run_live("-Xsasl.password=hunter2", "--report", self.report, "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("sasl.password=@env:NAME", self.reported()["command"])
+        self.assertIn("-Xsasl.password=@env:NAME", self.reported()["command"])
         with open(self.report) as file:
             self.assertNotIn("hunter2", file.read() + done.stdout + done.stderr)
 
@@ -120,6 +120,9 @@ class BareOptions(ReportCase):
                 self.assertEqual(done.returncode, 64, done.stderr)
                 self.assertNotIn("hunter2", done.stderr + done.stdout)
                 self.assertIn("-X option number 2", done.stderr)
+        done = self.run_live("-Xhunter2bare", stream="kafka://127.0.0.1:9/x")
+        self.assertEqual(done.returncode, 64, done.stderr)
+        self.assertNotIn("hunter2", done.stderr + done.stdout)
 
 
 class RefusedRuns(ReportCase):

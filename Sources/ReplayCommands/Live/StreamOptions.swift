@@ -28,6 +28,14 @@ struct StreamOptions: ParsableArguments {
 
   static let usualOverlapEvents = 100
 
+  /// `-Xkey=value`, as kcat takes it too, in two words: the parser would call it unknown, and show it.
+  static func parted(_ arguments: [String]) -> [String] {
+    let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+    return arguments[..<end].flatMap { word in
+      word.hasPrefix("-X") && word.utf8.count > 2 ? ["-X", String(word.dropFirst(2))] : [word]
+    } + arguments[end...]
+  }
+
   func validate() throws {
     if live == nil {
       let flag =
