@@ -15,6 +15,8 @@ struct LineInput: ~Copyable {
   private var begin = 0
   private var end = 0
   private var isAtEnd = false
+  /// How many were taken.
+  private var lines: UInt64 = 0
 
   deinit { buffer.deallocate() }
 
@@ -52,14 +54,16 @@ struct LineInput: ~Copyable {
     let found = memchr(base + begin, 10, end - begin).map { UnsafeRawPointer($0) - UnsafeRawPointer(base) }
     guard let stop = found ?? (isAtEnd ? end : nil) else { return nil }
     defer { begin = min(end, stop + 1) }
+    lines += 1
     return UnsafeRawBufferPointer(rebasing: buffer[begin..<stop])
   }
 
   private mutating func grow() throws {
     if buffer.count >= LineInput.longestLine {
       throw ReplayError(
-        .data, "a line of standard input is too long", details: ["expected: at most \(LineInput.longestLine) bytes"],
-        next: "write each event on one line of its own")
+        .data, "line \(lines + 1) of standard input is too long",
+        details: ["expected: at most \(LineInput.longestLine) bytes"],
+        next: "write each event on one line of its own, and append from this line on")
     }
     let wider = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * buffer.count, alignment: 64)
     wider.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<end]))

@@ -78,7 +78,7 @@ struct Root: ParsableCommand {
       Console.shared.expectJSON(given.contains("--json"))
       try FunctionShelf.check()
       try Usage.check(given)
-      var command = try Root.parseAsRoot(try Environment.arguments(given))
+      var command = try Root.parseAsRoot(try Environment.arguments(StreamOptions.parted(given)))
       try command.run()
       try Console.shared.checkOutput()
     } catch let error as ReplayError {

@@ -7,13 +7,17 @@ public struct FunctionIdentity: Sendable, Hashable {
   /// Where its fields are read from in this archive; empty where nobody says. A store refuses another one: rows of two
   /// readings do not belong together.
   public let reading: String
+  /// Where all parts of an event are, as the caller writes it: kept, and given back to who has the archive no more. Empty
+  /// where nobody says: then what was kept stays.
+  public let layout: String
 
   public struct View: Sendable, Hashable {
     public let name: String
     public let select: String
   }
 
-  public init(_ projection: any Projection, anatomy: Anatomy? = nil) {
+  public init(_ projection: any Projection, anatomy: Anatomy? = nil, layout: String = "") {
+    self.layout = layout
     name = projection.name
     version = projection.version
     tables = projection.tables.map(\.schema)

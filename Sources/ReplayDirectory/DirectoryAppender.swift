@@ -105,7 +105,7 @@ public final class DirectoryAppender {
 
   private func log(_ id: String) throws -> PartitionLog {
     if let log = logs[id] { return log }
-    if id.isEmpty || id.utf8.contains(UInt8(ascii: "/")) || id.utf8.contains(0) { throw AppendFault.id(id) }
+    if let reason = PartitionID.fault(in: id) { throw AppendFault.id(id, reason) }
     let path = StreamLayout.join(directory, StreamLayout.partitionPrefix + id)
     let log = try PartitionLog(path, in: directory, options: options)
     logs[id] = log
@@ -134,10 +134,16 @@ enum AppendFault {
         : "give the number that the stream began with: another would take keys to other partitions")
   }
 
-  static func id(_ id: String) -> ReplayError {
+  static func full(_ partition: String, next: UInt64) -> ReplayError {
     ReplayError(
-      .usage, "a partition cannot have this id: \(StreamFault.shown(id))",
-      details: ["expected: the end of a directory's name, partition=<id>: not empty, without a slash"],
-      next: "give it another")
+      .data, "the partition has no positions left: \(StreamFault.shown(partition))",
+      details: ["the next event would be at \(next)", "expected: positions below 2^63"],
+      next: "look whether the names of its files are right: no stream grows so long")
+  }
+
+  static func id(_ id: String, _ reason: String) -> ReplayError {
+    ReplayError(
+      .usage, "a partition cannot have this id: \(StreamFault.shown(id))", details: ["found: \(reason)"],
+      effect: "nothing was appended", next: "give it another: a number, or a name as eu-west")
   }
 }

@@ -41,6 +41,10 @@ final class PartitionLog {
     try lock.locked {
       try find()
       let first = end
+      guard UInt64(ends.count) <= StreamLayout.positionsEnd, first <= StreamLayout.positionsEnd - UInt64(ends.count)
+      else {
+        throw AppendFault.full(directory, next: first)
+      }
       do { try bytes.withUnsafeBytes { try write($0, ends) } } catch {
         // What is known of the file may be wrong now.
         newest = nil

@@ -33,8 +33,8 @@ final class PartitionReader {
     self.partition = partition
     self.directory = directory
     self.limits = limits
-    // No stream reaches 2^63. A sub-index means that the line of this number was read: lines have none.
-    let number = min(position.number, WideNumber(low: 1 << 63))
+    // A sub-index means that the line of this number was read: lines have none.
+    let number = min(position.number, WideNumber(low: StreamLayout.positionsEnd))
     next = number.low + (position.index > 0 ? 1 : 0)
     wanted = position
   }
@@ -85,7 +85,8 @@ final class PartitionReader {
   private func enter(_ found: StreamDescriptor, newer: StreamFile?) throws {
     let skipped = try found.skip(lines: next - found.file.start)
     let end = found.file.start + skipped.lines
-    if end < next {
+    // No stream has what lies beyond all positions.
+    if end < next || next > StreamLayout.positionsEnd || wanted.number > WideNumber(low: StreamLayout.positionsEnd) {
       guard let newer else { throw LiveError.beyondEnd(partition, wanted: wanted, end: Position(end)) }
       try checkTorn(found, from: skipped.byte, position: end, newer)
       throw try gap(found.file, end: end, newer)
@@ -161,6 +162,8 @@ final class PartitionReader {
       let fault: ReplayError? =
         if let newer, newer.start == next {
           StreamFault.overfull(file, next: newer)
+        } else if next >= StreamLayout.positionsEnd {
+          StreamFault.beyondPositions(file, byte: byte + UInt64(place))
         } else if line.isBlank {
           StreamFault.blank(file, position: next, byte: byte + UInt64(place))
         } else {

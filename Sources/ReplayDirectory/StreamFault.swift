@@ -116,6 +116,15 @@ enum StreamFault {
       ], next: "put what belongs there in its place, or `null`: do not take the line out")
   }
 
+  static func beyondPositions(_ file: StreamFile, byte: UInt64) -> ReplayError {
+    ReplayError(
+      .data, "a file of the stream has more lines than there are positions: \(shown(file.path))",
+      details: [
+        "it begins at position \(file.start); the line at byte \(byte) would be at 2^63",
+        "expected: positions below 2^63",
+      ], next: "look whether the file's name is right: no stream grows so long")
+  }
+
   static func tooLong(_ file: StreamFile, position: UInt64, byte: UInt64, limit: Int) -> ReplayError {
     ReplayError(
       .data, "a line of the stream is too long: \(shown(file.path))",

@@ -12,6 +12,8 @@ import ReplayCore
 enum StreamLayout {
   static let partitionPrefix = "partition="
   static let ending = ".jsonl"
+  /// Positions are below it: there must be one behind the last line, and a file that begins there.
+  static let positionsEnd: UInt64 = 1 << 63
   /// Digits of a start as we write it: all of 64 bits, so that names sort as numbers do.
   static let digits = 20
 
@@ -39,8 +41,7 @@ enum StreamLayout {
     guard !name.hasPrefix("."), name.hasSuffix(ending) else { return nil }
     let stem = name.utf8.dropLast(ending.utf8.count)
     let isDecimal = !stem.isEmpty && stem.allSatisfy { (48...57).contains($0) }
-    // One below the greatest: there must be a position behind the last line.
-    guard isDecimal, let start = UInt64(String(stem) ?? ""), start < 1 << 63 else {
+    guard isDecimal, let start = UInt64(String(stem) ?? ""), start < positionsEnd else {
       throw StreamFault.name(join(directory, name))
     }
     return start

@@ -116,8 +116,8 @@ struct CheckpointRows {
     return position
   }
 
-  /// Writes what one commit adds. Inside the commit's transaction.
-  func add(_ change: EpochCommit.Function, at time: String) throws {
+  /// Writes what one commit adds. Inside the commit's transaction. `command`: of the run that commits.
+  func add(_ change: EpochCommit.Function, at time: String, command: String) throws {
     for (partition, next) in change.frontier {
       try connection.run(
         "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
@@ -167,10 +167,11 @@ struct CheckpointRows {
     try connection.run(
       """
       UPDATE _replay_functions
-      SET events = events + ?, epochs = epochs + 1, updated_at = ?, phase = coalesce(nullif(?, ''), phase)
+      SET events = events + ?, epochs = epochs + 1, updated_at = ?, phase = coalesce(nullif(?, ''), phase), command = ?
       WHERE \(CheckpointKey.condition)
       """,
-      [.integer(Int64(bitPattern: change.events)), .text(time), .text(change.phase?.rawValue ?? "")] + key.values)
+      [.integer(Int64(bitPattern: change.events)), .text(time), .text(change.phase?.rawValue ?? ""), .text(command)]
+        + key.values)
   }
 
   private func place(_ partition: Partition) -> [Value] {

@@ -19,7 +19,7 @@ public struct FunctionStatus: Sendable {
   public let checkpoint: Checkpoint
   /// Nil rows: the table is gone.
   public let tables: [(name: String, rows: UInt64?)]
-  /// Where its fields were read from, and the command line of its last run.
+  /// Where its fields were read from, and the command line of the last run that committed something.
   public let reading: String
   public let command: String
 }

@@ -6,7 +6,8 @@ struct Opening {
   let range: KeyRange
   let refresh: Bool
   let owner: String
-  /// The command line of this run.
+  /// The command line of this run: kept of a function that nothing was committed for. Else a commit brings it, so that
+  /// a run that came to nothing does not take the place of one that works.
   let command: String
   /// The time, as text.
   let now: String
@@ -58,7 +59,7 @@ struct Opening {
       ON CONFLICT DO UPDATE SET fence = fence + 1, owner = excluded.owner, format = excluded.format,
         version = excluded.version, shape = excluded.shape, 
         reading = CASE excluded.reading WHEN '' THEN reading ELSE excluded.reading END,
-        command = excluded.command, tables = excluded.tables, views = excluded.views\(restart)
+        command = CASE epochs WHEN 0 THEN excluded.command ELSE command END, tables = excluded.tables, views = excluded.views\(restart)
       """
     let values: [Value] = [
       .integer(OwnTables.format), .integer(Int64(function.version)), .text(function.shape),
@@ -67,6 +68,9 @@ struct Opening {
       .text(function.reading), .text(command),
     ]
     try connection.run(sql, key(function).values + values)
+    if function.layout.isEmpty { return }
+    try connection.run(
+      "INSERT OR REPLACE INTO _replay_layouts VALUES (?, ?, ?, ?)", key(function).values + [.text(function.layout)])
   }
 
   private func makeViews(_ function: FunctionIdentity, _ stored: [StoredFunction]) throws {

@@ -63,7 +63,20 @@ enum OwnTables {
       PRIMARY KEY (function, first, last, log, side, partition, position)
     ) STRICT, WITHOUT ROWID
     """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_layouts (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      layout TEXT NOT NULL /* where the parts of an event are */,
+      PRIMARY KEY (function, first, last)
+    ) STRICT, WITHOUT ROWID
+    """,
   ]
+
+  /// Whether an older replay's store, which was not opened since, has the table.
+  static func has(_ table: String, on connection: Connection) throws -> Bool {
+    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    return try connection.query(count, [.text(table)]) { $0.integer(0) } == [1]
+  }
 
   /// Makes them where they are missing; refuses a store that a newer replay wrote.
   static func create(on connection: Connection) throws {
@@ -72,8 +85,7 @@ enum OwnTables {
   }
 
   static func exist(on connection: Connection) throws -> Bool {
-    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_replay_functions'"
-    return try connection.query(count) { $0.integer(0) } == [1]
+    try has("_replay_functions", on: connection)
   }
 
   static func checkFormat(on connection: Connection) throws {

@@ -1,5 +1,13 @@
 import ReplayCore
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// How far one function is: what a store knows of it without a look at its rows or segments.
 public struct FunctionPositions: Sendable {
   public let name: String
@@ -14,9 +22,77 @@ public struct FunctionPositions: Sendable {
   }
 }
 
+/// Asks one store again and again how far its functions are, and opens it only where something may have been written
+/// since: else three looks at its files say that the last answer still holds.
+///
+/// No connection is kept: the last one to leave would have to clear the journal away, and a reader cannot.
+public struct PositionsWatch {
+  private let path: String
+  private var last: (mark: StoreMark, positions: [FunctionPositions])?
+
+  public init(_ path: String) { self.path = path }
+
+  /// As `SQLiteStore.positions`, now.
+  public mutating func positions() throws -> [FunctionPositions] {
+    let mark = StoreMark(path)
+    if let last, last.mark == mark { return last.positions }
+    // What is written while it is read changes the mark again.
+    let found = try SQLiteStore.positions(path)
+    last = mark.isQuiet ? (mark, found) : nil
+    return found
+  }
+}
+
+/// What the system says of a store's files: it changes when something is written.
+struct StoreMark: Equatable {
+  private struct File: Equatable {
+    let inode: UInt64
+    let size: Int64
+    let seconds: Int
+    let nanoseconds: Int
+  }
+
+  private let files: [File?]
+  /// Nothing was written just before: within one tick of the clock that files are stamped with, a second write would
+  /// not show.
+  let isQuiet: Bool
+
+  private static let tickNanoseconds = 100_000_000
+
+  init(_ path: String) {
+    // SQLite keeps its journal beside the real file.
+    let found = realpath(path, nil)
+    defer { free(found) }
+    let path = found.map { String(cString: $0) } ?? path
+    files = ["", "-wal", "-journal"].map { ending in
+      var facts = stat()
+      guard stat(path + ending, &facts) == 0 else { return nil }
+      return File(
+        inode: UInt64(facts.st_ino), size: Int64(facts.st_size), seconds: facts.st_mtim.tv_sec,
+        nanoseconds: facts.st_mtim.tv_nsec)
+    }
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    isQuiet = files.compactMap { $0 }.allSatisfy { file in
+      let passed = Double(now.tv_sec - file.seconds) * 1e9 + Double(now.tv_nsec - file.nanoseconds)
+      return passed > Double(StoreMark.tickNanoseconds)
+    }
+  }
+}
+
 extension SQLiteStore {
-  /// How far each function is, from one snapshot and beside a running writer: light enough to be asked a hundred times a
-  /// second. Changes nothing and makes no file. Errors as of `inspect`.
+  /// The layout that was kept of each function that has one. Errors as of `inspect`.
+  public static func layouts(_ path: String) throws -> [(function: String, layout: String)] {
+    try StoreFile.reading(path) { connection in
+      guard try OwnTables.has("_replay_layouts", on: connection) else { return [] }
+      return try connection.query("SELECT function, layout FROM _replay_layouts ORDER BY function") {
+        ($0.text(0), $0.text(1))
+      }
+    }
+  }
+
+  /// How far each function is, from one snapshot and beside a running writer. Changes nothing and makes no file. Errors
+  /// as of `inspect`.
   public static func positions(_ path: String) throws -> [FunctionPositions] {
     try StoreFile.reading(path) { connection in
       try StoredFunction.all(on: connection).map { stored in

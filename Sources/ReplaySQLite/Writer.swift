@@ -65,7 +65,8 @@ package final class Writer: @unchecked Sendable {
       var rows: UInt64 = 0
       for function in epoch.functions {
         rows += try write(function)
-        try CheckpointRows(connection: connection, key: key(function.name)).add(function, at: now)
+        try CheckpointRows(connection: connection, key: key(function.name)).add(
+          function, at: now, command: options.command)
       }
       guard try end() else { return .unknown }
       try checkFile()

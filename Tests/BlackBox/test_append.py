@@ -29,11 +29,11 @@ class Append(unittest.TestCase):
         return found
 
     def test_receipts_in_input_order_and_positions_that_go_on(self):
-        first = self.append('{"a":1}\n[2]\n"three"\n')
+        first = self.append('{"a":1}\n {"b":[2]} \nnull\n')
         self.assertEqual((first.returncode, first.stdout, first.stderr), (0, "0:0\n0:1\n0:2\n", ""))
-        second = self.append('4')  # the last line needs no line feed
+        second = self.append('{"four":4}')  # the last line needs no line feed
         self.assertEqual((second.returncode, second.stdout), (0, "0:3\n"))
-        self.assertEqual(self.lines("0"), ['{"a":1}', "[2]", '"three"', "4"])
+        self.assertEqual(self.lines("0"), ['{"a":1}', ' {"b":[2]} ', "null", '{"four":4}'])
         self.assertEqual(self.files("0"), ["0" * 20 + ".jsonl"])
         other = self.append("{}\n", "--partition", "eu-west", "--no-sync")
         self.assertEqual(other.stdout, "eu-west:0\n")
@@ -91,10 +91,56 @@ class Append(unittest.TestCase):
                 self.assertIn(word, done.stderr)
                 self.assertIn("lines 1 to 2 were acknowledged", done.stderr)
                 self.assertEqual(len(self.lines("0")), 2)
-        for bad in ('{"k":null}', '{"k":{}}', "{}", "[1]"):
+        for bad in ('{"k":null}', '{"k":{}}', "{}", "null"):
             done = self.append('{"k":"a"}\n%s\n' % bad, "--key", "k", "--partitions", 1)
             self.assertEqual(done.returncode, 65, done.stderr)
             self.assertIn("line 2 of standard input has no key", done.stderr)
+
+    def test_what_followers_refuse_is_refused_at_once(self):
+        for bad in ("[1]", "12", '"text"', "true"):
+            with self.subTest(bad=bad):
+                shutil.rmtree(self.dir, ignore_errors=True)
+                done = self.append('{"a":1}\nnull\n%s\n{"a":4}\n' % bad)
+                self.assertEqual((done.returncode, done.stdout), (65, "0:0\n0:1\n"))
+                self.assertIn("line 3 of standard input is no event", done.stderr)
+                self.assertIn("lines 1 to 2 were acknowledged", done.stderr)
+                self.assertEqual(self.lines("0"), ['{"a":1}', "null"])
+                self.follow()
+
+    def follow(self):
+        """Whatever was appended is followed without a word against it."""
+        archive, store = os.path.join(self.home, "archive"), os.path.join(self.home, "t.db")
+        for path in (archive, store):
+            shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(self.dir, archive)
+        with open(os.path.join(archive, "partition=0", self.files("0")[0]), "w") as file:
+            file.write('{"a":1}\n')
+        if os.path.exists(store):
+            os.remove(store)
+        done = replay("--archive", archive, "--segment-pattern", "partition={partition}/{start}.jsonl", "--store", store,
+                      "--function", "shade-velocity", "--live", "dir:" + self.dir, "--until-caught-up")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_line_that_is_too_long_for_followers(self):
+        long = '{"pad":"%s"}' % ("x" * (16 << 20))
+        done = self.append('{"a":1}\n%s\n' % long)
+        self.assertEqual((done.returncode, done.stdout), (65, "0:0\n"))
+        self.assertIn("line 2 of standard input is longer than followers take", done.stderr)
+        self.assertIn("found:    %d" % len(long), done.stderr)
+        done = self.append(long, "--max-record-bytes", 32 << 20)
+        self.assertEqual((done.returncode, done.stdout), (0, "0:1\n"), done.stderr)
+
+    def test_odd_ids_of_partitions(self):
+        for odd, word in (("007", "leading zeros"), ("a b", "white space"), ("a\nb", "white space"), ("a\x01", "control"),
+                          ("eu:1", "colon before a number"), ("x" * 250, "has room for 245"), ("a/b", "slash")):
+            with self.subTest(odd=odd):
+                done = self.append("{}", "--partition=" + odd)
+                self.assertEqual((done.returncode, done.stdout), (64, ""), done.stderr)
+                self.assertIn(word, done.stderr)
+                self.assertIn("effect: nothing was appended", done.stderr)
+                self.assertEqual([name for name in os.listdir(self.dir) if name.startswith("partition=")], [])
+        for good in ("0", "70", "eu-west", "a:b", "a.b", "-1", "x" * 245):
+            self.assertEqual(self.append("{}", "--partition=" + good).returncode, 0, good)
 
     def test_bytes_that_are_no_utf_8(self):
         done = subprocess.run([TOOL, "append", "dir:" + self.dir], input=b'{"a":"\xff"}\n', capture_output=True)

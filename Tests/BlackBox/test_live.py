@@ -260,15 +260,6 @@ class RefusalTests(LiveCase):
         self.assertEqual(self.run_live().returncode, 0)
         self.assert_all_there()
 
-    def test_an_archive_without_positions(self):
-        self.scene()
-        plain = os.path.join(self.scratch, "plain")
-        os.makedirs(plain)
-        with open(os.path.join(plain, "a.json"), "wb") as file:
-            file.write(b"\n".join(self.lines[0]))
-        self.archive.root = plain
-        self.refused(64, "no positions of the stream")
-
     def test_a_malformed_event_in_the_stream(self):
         self.scene(counts=(300,), archived=(200,))
         self.stream.append(0, [b'{"type":"retail.item.sold"'])
@@ -300,6 +291,21 @@ class HandoverTests(LiveCase):
         done = self.run_live()
         self.assertEqual(done.returncode, 64, done.stderr)
         self.assertIn("in the hands of another consumer", done.stderr)
+
+    def test_a_group_that_has_read_further(self):
+        self.scene(kind="kafka")
+        self.assertEqual(self.run_live(functions=["event-counts"]).returncode, 0)
+        behind = shutil.copy(self.store, self.store + ".behind")
+        self.stream.append(0, self.lines[0][:20])
+        self.assertEqual(self.run_live(functions=["event-counts"]).returncode, 0)
+        command = ["handoff", "--live", self.stream.address, "--function", "event-counts", "--to", "kafka-group:counts"]
+        self.assertEqual(replay(*command, "--store", self.store).returncode, 0)
+        done = replay(*command, "--store", behind)
+        self.assertEqual(done.returncode, 76, done.stderr)
+        self.assertIn("retail/0: the group is at 320, the replay at 300", done.stderr)
+        # It is nobody's yet: the replay can still be made to catch up with the group.
+        self.store = behind
+        self.assertEqual(self.run_live(functions=["event-counts"]).returncode, 0)
 
     def test_a_run_that_follows_is_ended_by_the_handover(self):
         self.scene(kind="kafka")

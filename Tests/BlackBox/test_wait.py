@@ -55,6 +55,24 @@ class Wait(unittest.TestCase):
         self.assertGreater(passed, 0.3)
         self.assertEqual(late.stdout, "")
 
+    def test_positions_at_the_edge_of_64_bits(self):
+        for number in (2**63 - 1, 2**63, 2**64 - 1):
+            for index in ("", f":{2**63 - 1}"):
+                late = self.wait(f"3:{number}{index}", "--timeout", "0s")
+                self.assertEqual(late.returncode, 124, late.stderr)
+                self.assertIn(f"its next position is {LAST}:1", late.stderr)
+        self.assertEqual(self.wait(f"3:{2**64}", "--timeout", "0s").returncode, 64)
+
+    def test_an_idle_store_is_opened_once(self):
+        time.sleep(0.2)
+        trace = os.path.join(self.home, "trace")
+        done = subprocess.run(["strace", "-f", "-e", "trace=openat", "-o", trace, TOOL, "wait", "--store", self.store,
+                               "--position", f"3:{LAST + 1}", "--timeout", "1s"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 124, done.stderr)
+        with open(trace) as file:
+            opened = [line for line in file if "t.db\"" in line]
+        self.assertEqual(len(opened), 1, opened)
+
     def test_a_partition_that_is_not_there_yet(self):
         late = self.wait("9:1", "--timeout", "100ms")
         self.assertEqual(late.returncode, 124)

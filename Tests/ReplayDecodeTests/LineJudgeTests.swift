@@ -10,8 +10,19 @@ struct LineJudgeTests {
     return found
   }
 
-  @Test(arguments: ["1", "\"a\"", "null", "[]", " {\"a\" : [1, 2]} \r", "1e400", "123456789012345678901234567890"])
-  func anyValueIsJSON(line: String) throws { #expect(try key(line, nil) == nil) }
+  @Test(arguments: ["null", " {\"a\" : [1, 2]} \r", "{\"a\":1e400}", "\tnull "])
+  func objectsAndNullAreEvents(line: String) throws { #expect(try key(line, nil) == nil) }
+
+  /// JSON, but every follower would stop at it.
+  @Test(arguments: [
+    ("1", "a number"), ("-1", "a number"), (" \"a\"", "a string"), ("[]", "an array"), ("true", "a boolean"),
+    ("false", "a boolean"), ("123456789012345678901234567890", "a number"), ("[{\"k\":\"v\"}]", "an array"),
+  ])
+  func otherValuesAreNone(line: String, found: String) {
+    for path in [nil, "k"] {
+      #expect(throws: LineJudge.Fault.notEvent(found: found)) { try key(line, path) }
+    }
+  }
 
   @Test(arguments: [
     ("", 0), ("{", 1), ("{}{}", 2), ("{} x", 3), ("\"a", 2), ("[1,]", 3), ("nul", 0), ("\"\t\"", 1), ("[1 2]", 3),
@@ -37,7 +48,7 @@ struct LineJudgeTests {
 
   @Test(arguments: [
     ("{}", "nothing"), ("{\"k\":null}", "null"), ("{\"k\":{}}", "an object"), ("{\"k\":[]}", "an array"),
-    ("{\"k\":true}", "a boolean"), ("[1]", "no object"), ("\"k\"", "no object"), ("null", "nothing"),
+    ("{\"k\":true}", "a boolean"), ("null", "nothing"),
   ]) func whatIsNoKeyIsNamed(line: String, found: String) {
     #expect(throws: LineJudge.Fault.noKey(found: found)) { try key(line) }
   }

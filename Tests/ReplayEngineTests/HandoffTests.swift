@@ -31,6 +31,35 @@ struct HandoffTests {
 
   private let end = Position(99).successor
 
+  /// Equal on both sides where it is proved, whatever the positions of a counted archive are; another one for other
+  /// events, for another order and for other positions.
+  @Test func digests() {
+    func compared(_ kind: HandoffClass, _ numbers: [UInt64], at first: UInt64, stream: UInt64? = nil) -> HandoffDigest {
+      let tail = numbers.enumerated().map {
+        SignedEvent(position: Position(first + UInt64($0)), sign: print($1))
+      }
+      var handoff = Handoff(kind, archiveEnd: Position(first + UInt64(numbers.count)), tail: tail)
+      for (place, number) in numbers.enumerated() {
+        _ = handoff.take(Position((stream ?? first) + UInt64(place)), print(number))
+      }
+      #expect(handoff.compared == numbers.count)
+      return handoff.digest
+    }
+    let exact = compared(.exact, [7, 8, 9], at: 97)
+    #expect(exact.archived == exact.live)
+    #expect(exact.first == Position(97) && exact.last == Position(99))
+    #expect(compared(.exact, [7, 8, 9], at: 97) == exact)
+    let counted = compared(.lowerBound, [7, 8, 9], at: 97, stream: 103)
+    #expect(counted.archived == counted.live)
+    #expect(counted.first == Position(103) && counted.last == Position(105))
+    #expect(compared(.lowerBound, [7, 8, 9], at: 97).live == counted.live)
+    let others = [
+      compared(.exact, [8, 7, 9], at: 97), compared(.exact, [7, 8], at: 97), compared(.exact, [7, 8, 9], at: 98),
+      compared(.exact, [7, 8, 10], at: 97), counted,
+    ]
+    #expect(Set(others.map(\.live) + [exact.live]).count == 6)
+  }
+
   @Test func exactEnd() {
     let same: [Step] = (97...99).map { .event($0, $0) }
     let cases: [(String, [Step], Handoff.Action)] = [

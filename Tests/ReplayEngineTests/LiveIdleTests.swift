@@ -66,7 +66,7 @@ struct LiveIdleTests {
       projections: functions, extraction: extraction, source: source,
       decoder: LiveDecoder(extraction, of: source.name, key: .asInArchive), store: store, options: LiveOptions { 0 },
       stop: StopRequest(), print: PayloadPrinter.print, observe: { _ in })
-    let error = #expect(throws: ReplayError.self) { try LiveRun(setup, frontiers: [[:]]).run() }
+    let error = #expect(throws: ReplayError.self) { try LiveRun(setup, [Checkpoint()]).run() }
     #expect(error?.summary == "not now")
   }
 }

@@ -47,6 +47,48 @@ import Testing
     #expect(scratch.names == ["store.db"], "asking makes no file")
   }
 
+  /// Each commit is seen by the next question, however fast they follow each other: a file's time moves in ticks.
+  @Test func aWatchMissesNoCommit() throws {
+    let scratch = try Scratch()
+    var watch = PositionsWatch(scratch.path)
+    #expect(throws: ReplayError.self) { try watch.positions() }
+    let function = Function.sums()
+    let store = scratch.store()
+    try store.open(function)
+    for number in 1...300 {
+      _ = try store.commit(function.epoch([], at: [partition("2"): Position(UInt64(number))]))
+      #expect(try watch.positions().first?.next[partition("2")] == Position(UInt64(number)))
+    }
+    try store.close()
+    #expect(try watch.positions().first?.next[partition("2")] == Position(300))
+    #expect(scratch.names == ["store.db"], "watching makes no file, and leaves none behind")
+    let again = scratch.store()
+    try again.open(function)
+    _ = try again.commit(function.epoch([], at: [partition("2"): Position(301)]))
+    #expect(try watch.positions().first?.next[partition("2")] == Position(301))
+    try again.close()
+  }
+
+  /// What `status` offers is a command that came to something.
+  @Test func theCommandIsThatOfTheLastCommit() throws {
+    let scratch = try Scratch()
+    let function = Function.sums()
+    func run(_ command: String, commits: Bool, refresh: Bool = false) throws {
+      let store = scratch.store(SQLiteStore.Options(command: command))
+      try store.open(function, refresh: refresh)
+      if commits { _ = try store.commit(function.epoch([(1, 1)])) }
+      try store.close()
+    }
+    for (command, commits, refresh, kept) in [
+      ("first, which fails", false, false, "first, which fails"), ("second", false, false, "second"),
+      ("third", true, false, "third"), ("fourth, which fails", false, false, "third"), ("fifth", true, false, "fifth"),
+      ("anew, which fails", false, true, "fifth"), ("anew", true, true, "anew"),
+    ] {
+      try run(command, commits: commits, refresh: refresh)
+      #expect(try SQLiteStore.inspect(scratch.path).first?.command == kept, "\(command)")
+    }
+  }
+
   private func run(_ scratch: Scratch) throws -> SQLiteStore {
     let function = Function.sums()
     let store = scratch.store(Self.options)

@@ -52,6 +52,12 @@ struct HandoffAccount {
     next.index > 0 ? "\(next.number)" : "what is before \(next.number)"
   }
 
+  /// 16 hexadecimal digits; null where nothing was compared.
+  private static func digest(_ value: UInt64, _ result: HandoffResult) -> JSONText {
+    let digits = String(value, radix: 16)
+    return result.compared == 0 ? .null : .string(String(repeating: "0", count: 16 - digits.count) + digits)
+  }
+
   var json: [(String, JSONText)] {
     [
       ("stream", .string(stream)), ("functions", .array(functions.map { .string($0) })), ("at", .string(at)),
@@ -66,6 +72,10 @@ struct HandoffAccount {
               ("archive_next", .string(result.archiveEnd.map { "\($0)" } ?? "")),
               ("live_first", .string("\(result.start.firstNumber)")),
               ("overlap_compared", .number(result.compared)), ("duplicates_dropped", .number(result.compared)),
+              ("compared_first", .optional(result.digest.first?.description)),
+              ("compared_last", .optional(result.digest.last?.description)),
+              ("digest_archived", HandoffAccount.digest(result.digest.archived, result)),
+              ("digest_live", HandoffAccount.digest(result.digest.live, result)),
               ("archived_behind_live_first", .number(result.ahead.count)),
               ("hole", .number(0)), ("proved", .bool(isProved(result))),
             ])

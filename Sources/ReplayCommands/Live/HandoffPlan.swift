@@ -4,17 +4,36 @@ import ReplayDecode
 import ReplayEngine
 import Synchronization
 
+/// A command line that says how a handoff is to be made: of a run, or of a plan of one.
+protocol HandoffCommand {
+  var archive: ArchiveOptions { get }
+  var chain: ChainOptions { get }
+  var stream: StreamOptions { get }
+}
+
+extension Run: HandoffCommand {}
+extension Plan: HandoffCommand {}
+
 /// How the archive's partitions and the stream's belong together, and where each is to be entered.
 struct HandoffPlan {
-  private let command: Run
-  private let entry: StreamEntry
+  private let command: any HandoffCommand
+  let entry: StreamEntry
   private let tail: OverlapTail
-  private let kind: HandoffClass
+  let kind: HandoffClass
   private let liveLog: String
   private let streamName: String
 
   /// Throws `ReplayError` where the two cannot belong together, or the stream has already lost what comes next.
-  init(_ archive: OpenedArchive, _ source: any LiveSource, _ command: Run) throws {
+  init(_ archive: OpenedArchive, _ source: any LiveSource, _ command: any HandoffCommand) throws {
+    try self.init(describing: archive, source, command)
+    let parts = try source.partitions()
+    for partition in archive.plan.partitions {
+      if let refusal = refusal(of: partition, archive, parts, source) { throw refusal }
+    }
+  }
+
+  /// Without a look at what the stream still has.
+  init(describing archive: OpenedArchive, _ source: any LiveSource, _ command: any HandoffCommand) throws {
     self.command = command
     liveLog = source.log
     streamName = source.name
@@ -23,6 +42,7 @@ struct HandoffPlan {
     case .lowerBound: kind = command.chain.positions == .dense ? .exact : .lowerBound
     case .none: kind = .overlap
     }
+    try HandoffPlan.check(command.stream, for: kind)
     tail = OverlapTail(
       command.archive, span: command.stream.overlapTime, mayBeUnproved: command.stream.unprovedHandoff)
     entry = StreamEntry(kind: kind, options: command.archive, tail: tail)
@@ -33,30 +53,31 @@ struct HandoffPlan {
         details: ["topics: \(logs.prefix(5).joined(separator: ", "))"], effect: "nothing was read or written",
         next: "name one topic's directory with --archive")
     }
-    try verify(archive, try source.partitions(), source)
   }
 
-  /// What of it can be known before anything is read.
-  private func verify(_ archive: OpenedArchive, _ parts: [LivePartition], _ source: any LiveSource) throws {
-    if kind == .overlap { return }
-    for partition in archive.plan.partitions {
-      guard let part = parts.first(where: { $0.partition.id == partition.partition.id }) else {
-        throw ReplayError(
-          .otherStream, "the stream lacks a partition that was archived: \(source.name)",
-          details: [
-            "expected a partition \(partition.partition.name)",
-            "found: \(parts.isEmpty ? "none" : parts.map(\.partition.name).joined(separator: ", "))",
-          ], effect: "nothing was read or written", next: "look whether this is the stream that was archived")
-      }
-      guard let end = entry.position(of: partition, in: archive) else { continue }
-      if part.start.number > end.firstNumber {
-        let error = HandoffRun.error(.expired(part.partition, wanted: end, start: part.start), of: source)
-        throw kind == .exact ? error : HandoffPlan.counted(error)
-      }
-      if part.end.number < end.firstNumber {
-        throw HandoffRun.error(.beyondEnd(part.partition, wanted: end, end: part.end), of: source)
-      }
+  /// Why the stream cannot go on where this partition's archive ends, as far as it is known before anything is read.
+  func refusal(
+    of partition: PartitionPlan, _ archive: OpenedArchive, _ parts: [LivePartition], _ source: any LiveSource
+  ) -> ReplayError? {
+    if kind == .overlap { return nil }
+    guard let part = parts.first(where: { $0.partition.id == partition.partition.id }) else {
+      return ReplayError(
+        .otherStream, "the stream lacks a partition that was archived: \(source.name)",
+        details: [
+          "expected a partition \(partition.partition.name)",
+          "found: \(parts.isEmpty ? "none" : parts.map(\.partition.name).joined(separator: ", "))",
+        ], effect: "nothing was read or written", next: "look whether this is the stream that was archived")
     }
+    guard let end = entry.position(of: partition, in: archive) else { return nil }
+    var error: ReplayError?
+    if part.start.number > end.firstNumber {
+      let lost = HandoffRun.error(.expired(part.partition, wanted: end, start: part.start), of: source)
+      error = kind == .exact ? lost : HandoffPlan.counted(lost)
+    } else if part.end.number < end.firstNumber {
+      error = HandoffRun.error(.beyondEnd(part.partition, wanted: end, end: part.end), of: source)
+    }
+    error?.effect = "nothing was read or written"
+    return error
   }
 
   var lines: [String] {
@@ -68,7 +89,7 @@ struct HandoffPlan {
         "time and \(command.stream.compare.rawValue): the archive has no positions, so the stream is read from "
           + "\(command.stream.overlapTime) before its end on"
       }
-    return ["live      \(streamName): handoff by \(how)"]
+    return ["live      \(streamName): handoff by \(how)"] + HandoffPlan.notes(command.stream, for: kind)
   }
 
   /// Looks every few seconds, while the archive is read, whether the stream still has what comes behind it.

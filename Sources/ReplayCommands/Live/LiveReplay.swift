@@ -12,8 +12,10 @@ struct LiveReplay {
   let address: StreamAddress
   private let projections: [any Projection]
   private let board: StatusBoard?
+  private let account: RunAccount
 
-  init(_ command: Run, live: String, board: StatusBoard?) throws {
+  init(_ command: Run, live: String, board: StatusBoard?, account: RunAccount) throws {
+    self.account = account
     self.command = command
     self.board = board
     address = try StreamAddress(live, options: command.stream.streamOptions)
@@ -24,16 +26,23 @@ struct LiveReplay {
     if let path = command.stream.handoffReport { try OutputFile.check(path) }
     let source = try address.open()
     defer { source.close() }
-    var archive = try OpenedArchive(command.archive)
-    let replaying = Replaying(command, archive: archive, board: board)
-    try replaying.refuseStoreInside()
-    replaying.sayArchive()
-    var store = try OpenedStore(command, archive, refresh: command.fullRefresh)
+    let glance = try StoreGlance(command)
+    var (found, layout) = try LiveArchive.open(command, glance)
+    if case .success(let archive) = found {
+      let replaying = Replaying(command, archive: archive, board: board)
+      try replaying.refuseStoreInside()
+      replaying.sayArchive()
+    }
+    // Whoever is refused leaves no store behind, and an old one as it was.
+    try glance.verify(source)
+    let early = try glance.isSureToReplay ? HandoffPlan(found.get(), source, command) : nil
+    var store = try OpenedStore(command, layout, refresh: command.fullRefresh)
     try verifyStream(source, store)
     var isIncomplete = false
     let behind = projections.indices.filter { store.checkpoints[$0].phase == .archive }
     if !behind.isEmpty {
-      let plan = try HandoffPlan(archive, source, command)
+      var archive = try found.get()
+      let plan = try early ?? HandoffPlan(archive, source, command)
       for line in plan.lines { Console.shared.say("replay: \(line)") }
       let watch = try plan.watch(address, command)
       // What comes into the archive meanwhile is taken in, until nothing more has come.
@@ -41,30 +50,18 @@ struct LiveReplay {
         isIncomplete = isIncomplete || summary.isIncomplete
       }
       try handOff(behind, plan, archive, source, store)
-      store = try store.reopened()
+      layout = EventLayout(archive)
+      store = try store.reopened(layout)
     }
-    try follow(archive, source, store, isKnown: behind.count == projections.count)
+    try follow(layout, source, store, isKnown: behind.count == projections.count)
     if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }
 
-  /// A function that follows one stream must not be given another one's events.
   private func verifyStream(_ source: any LiveSource, _ store: OpenedStore) throws {
     let there = Set(try source.partitions().map(\.partition))
-    for (projection, checkpoint) in zip(projections, store.checkpoints) where checkpoint.phase != .archive {
-      if checkpoint.phase == .handedOver { throw Replaying.follows(projection, checkpoint, store.store.name) }
-      let known = checkpoint.frontier.keys.filter { $0.side == .live }
-      guard let other = Set(known.map(\.log)).subtracting([source.log]).min() else {
-        guard let gone = known.filter({ !there.contains($0) }).min() else { continue }
-        throw ReplayError(
-          .otherStream, "the stream lacks a partition that was followed: \(source.name)",
-          details: ["expected a partition \(gone.name), which \(projection.name) has read"],
-          effect: "nothing was applied; what was committed before stays",
-          next: "look whether this is the stream that was followed")
-      }
-      throw ReplayError(
-        .otherStream, "the function \(projection.name) follows another stream",
-        details: ["expected: \(other)", "found:    \(source.log) (\(source.name))"],
-        effect: "nothing was read or written", next: "name that stream with --live, or start anew with --full-refresh")
+    for (projection, checkpoint) in zip(projections, store.checkpoints) {
+      let followed = FollowedStream(projection.name, checkpoint, store: store.store.name)
+      if let refusal = followed.refusal(of: source, there) { throw refusal }
     }
   }
 
@@ -88,13 +85,14 @@ struct LiveReplay {
     }
     guard summary.report.outcome == .finished else {
       if let lost = watch.finish() { throw lost }
+      try account.passed(summary)
       return nil
     }
     for line in summary.lines { Console.shared.say("replay: \(line)") }
     Console.shared.event("summary", summary.json)
-    if let path = command.report { try OutputFile.write(JSONText.object(summary.json).text + "\n", to: path) }
-    store = try store.reopened()
+    try account.passed(summary)
     archive = try OpenedArchive(command.archive)
+    store = try store.reopened(EventLayout(archive))
     return summary
   }
 
@@ -125,6 +123,7 @@ struct LiveReplay {
     for line in report.lines { Console.shared.say("replay: \(line)") }
     Console.shared.event("handoff", report.json)
     board?.handedOff(report)
+    try account.handedOff(report)
     if let path = command.stream.handoffReport {
       try OutputFile.write(JSONText.object(report.json).text + "\n", to: path)
     }
@@ -142,14 +141,13 @@ struct LiveReplay {
 
   /// `isKnown`: the stream was compared just now.
   private func follow(
-    _ archive: OpenedArchive, _ source: any LiveSource, _ store: OpenedStore, isKnown: Bool
+    _ layout: EventLayout, _ source: any LiveSource, _ store: OpenedStore, isKnown: Bool
   ) throws {
     if !isKnown { try knowAgain(source, store) }
     let needsKey = projections.contains { !$0.isMergeOnly }
-    let extraction = archive.decoder(projections.map(\.reads), needsKey: needsKey, command.archive, command.chain)
-      .extraction
+    let extraction = Extraction(projections.map(\.reads), anatomy: layout.anatomy, needsKey: needsKey)
     let decoder = LiveDecoder(
-      extraction, of: source.name, key: archive.layout.usesKeysFiles ? .message : .asInArchive,
+      extraction, of: source.name, key: layout.usesKeysFiles ? .message : .asInArchive,
       payloadKey: JSONPath(command.stream.liveKey),
       limits: command.archive.limits)
     var options = LiveOptions(now: Clock.milliseconds)
@@ -170,6 +168,7 @@ struct LiveReplay {
       throw HandoffRun.error(whileLive: error, of: source)
     }
     try store.store.close()
+    try account.followed(ended.state, ended.outcome, functions: projections.map(\.name))
     voice.end(ended.state, names: projections.map(\.name), isCaughtUp: ended.outcome == .caughtUp)
     if ended.outcome == .stopped { throw ExitCode(128 + Signals.signal) }
   }
@@ -180,21 +179,18 @@ struct OpenedStore {
   let store: SQLiteStore
   let checkpoints: [Checkpoint]
   private let command: Run
-  private let archive: OpenedArchive
 
-  init(_ command: Run, _ archive: OpenedArchive, refresh: Bool) throws {
+  init(_ command: Run, _ layout: EventLayout, refresh: Bool) throws {
     self.command = command
-    self.archive = archive
     store = try command.store.open()
     let projections = try command.functions.projections
-    checkpoints = try store.open(
-      projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: refresh)
+    checkpoints = try store.open(projections.map(layout.identity), range: .all, refresh: refresh)
   }
 
   /// The same store with what was committed since.
-  func reopened() throws -> OpenedStore {
+  func reopened(_ layout: EventLayout) throws -> OpenedStore {
     try store.close()
-    return try OpenedStore(command, archive, refresh: false)
+    return try OpenedStore(command, layout, refresh: false)
   }
 
   func commit(_ epoch: EpochCommit) throws {

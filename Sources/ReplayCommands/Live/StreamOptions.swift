@@ -18,13 +18,13 @@ struct StreamOptions: ParsableArguments {
   @Flag(help: "End once everything that is in the stream is applied.")
   var untilCaughtUp = false
   @Option(help: "Archived events of each partition that are read back from the stream and compared before the handoff.")
-  var overlapEvents = 100
+  var overlapEvents = StreamOptions.usualOverlapEvents
   @Option(
     help: """
       How far before the archive's end the stream is read where the archive has no positions: twice as long as its \
       writer is late at most.
       """)
-  var overlapTime = TimeSpan(seconds: 3_600)
+  var overlapTime = StreamOptions.usualOverlapTime
   @Option(help: "Events are one if they have the same: content (bytes, or JSON but for white space), id.")
   var compare = EventSign.Comparison.content
   @Flag(help: "Hand off though nothing could be compared.")
@@ -33,6 +33,17 @@ struct StreamOptions: ParsableArguments {
   var handoffReport: String?
   @Option(help: "Seconds between two commits while the stream does not rest, at most.")
   var liveCommitInterval = 1.0
+
+  static let usualOverlapEvents = 100
+  static let usualOverlapTime = TimeSpan(seconds: 3_600)
+
+  /// `-Xkey=value`, as kcat takes it too, in two words: the parser would call it unknown, and show it.
+  static func parted(_ arguments: [String]) -> [String] {
+    let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+    return arguments[..<end].flatMap { word in
+      word.hasPrefix("-X") && word.utf8.count > 2 ? ["-X", String(word.dropFirst(2))] : [word]
+    } + arguments[end...]
+  }
 
   func validate() throws {
     if live == nil {
@@ -60,9 +71,13 @@ struct StreamAddress: Sendable {
   /// Throws `.usage` where the options are none.
   init(_ text: String, options: [String] = []) throws {
     self.text = text
-    self.options = try options.map { option in
+    self.options = try options.enumerated().map { place, option in
       guard let equals = option.firstIndex(of: "="), equals > option.startIndex else {
-        throw ReplayError(.usage, "-X wants KEY=VALUE", details: ["found: \(option.prefix { $0 != "=" })"])
+        // Not what it says: it may be a secret that lost its name.
+        throw ReplayError(
+          .usage, "-X wants KEY=VALUE",
+          details: ["found: the -X option number \(place + 1) has no \(option.isEmpty ? "text" : "KEY=")"],
+          effect: "nothing was read or written", next: "write it as -X KEY=VALUE; a secret as -X KEY=@env:NAME")
       }
       return (String(option[..<equals]), String(option[option.index(after: equals)...]))
     }

@@ -50,16 +50,8 @@ struct StoreOptions: ParsableArguments {
 
   /// The command that takes in what is new: this one, but never one that starts over.
   private static var goOn: String {
-    CommandLine.arguments.filter { $0 != "--full-refresh" }.map(withoutSecret).map(Words.shellQuoted)
+    CommandLine.arguments.filter { $0 != "--full-refresh" }.map(SecretOption.hidden).map(Words.shellQuoted)
       .joined(separator: " ")
-  }
-
-  /// A store is read by others: of `-X sasl.password=…` it keeps where the secret is, or that there is one.
-  private static func withoutSecret(_ argument: String) -> String {
-    guard let equals = argument.firstIndex(of: "=") else { return argument }
-    let (name, value) = (argument[..<equals].lowercased(), argument[argument.index(after: equals)...])
-    let isSecret = ["password", "secret", "pem", "token", "jaas", "oauthbearer"].contains { name.contains($0) }
-    return isSecret && !value.hasPrefix("@") ? argument[...equals] + "@env:NAME" : argument
   }
 
   func open() throws -> SQLiteStore {

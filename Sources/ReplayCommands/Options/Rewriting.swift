@@ -44,6 +44,25 @@ extension WorkOptions {
   }
 }
 
+extension StreamOptions {
+  /// Throws `.usage` where a secret is among them.
+  var arguments: [String] {
+    get throws {
+      guard let live else { return [] }
+      let scheme = "dir:"
+      let address = live.hasPrefix(scheme) ? scheme + InputFile.absolute(String(live.dropFirst(scheme.count))) : live
+      let values: [(String, String?)] = [
+        ("live", address), ("live-key", liveKey), ("overlap-events", "\(overlapEvents)"),
+        ("handoff-report", handoffReport.map { $0 == "-" ? $0 : InputFile.absolute($0) }),
+        ("live-commit-interval", "\(liveCommitInterval)"),
+      ]
+      return rewritten(values) + (untilCaughtUp ? ["--until-caught-up"] : [])
+        + (unprovedHandoff ? ["--unproved-handoff"] : [])
+        + (try streamOptions.flatMap { ["-X", try SecretOption.kept($0)] })
+    }
+  }
+}
+
 extension TargetOptions {
   var arguments: [String] {
     get throws {

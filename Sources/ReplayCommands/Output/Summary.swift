@@ -110,14 +110,7 @@ struct Summary {
   }
 
   private static func function(_ function: RunReport.Function) -> JSONText {
-    func books(_ books: Books) -> [(String, JSONText)] {
-      [
-        ("read", .number(books.read)), ("applied", .number(books.applied)), ("ignored", .number(books.ignored)),
-        ("duplicate", .number(books.duplicate)), ("parked", .number(books.parked)),
-        ("dead_lettered", .number(books.deadLettered)),
-      ]
-    }
-    return .object(
+    .object(
       [("name", .string(function.name))] + books(function.total) + [
         (
           "partitions",
@@ -128,6 +121,14 @@ struct Summary {
             })
         )
       ])
+  }
+
+  static func books(_ books: Books) -> [(String, JSONText)] {
+    [
+      ("read", .number(books.read)), ("applied", .number(books.applied)), ("ignored", .number(books.ignored)),
+      ("duplicate", .number(books.duplicate)), ("parked", .number(books.parked)),
+      ("dead_lettered", .number(books.deadLettered)),
+    ]
   }
 
   static func finding(_ finding: ChainFinding) -> JSONText {

@@ -7,7 +7,8 @@ struct Append: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Append events from standard input to a directory stream, and print where each of them is.",
     discussion: """
-      Each line of standard input is one JSON value, and becomes one event as it is. Lines that are ready at once, up to \
+      Each line of standard input is one JSON object (or null, for an event without a payload), and becomes one event \
+      as it is; what followers would stop at is refused at once. Lines that are ready at once, up to \
       1,000 or 1 MiB, are one batch: it is written and synced, then the receipt of each event, partition:position, is \
       printed, in the order of the lines. An event without a receipt may have been appended or not.
       Several appenders may share a stream. With --key the partition is the hash of the key (KeyHash, the project's own, \
@@ -24,6 +25,8 @@ struct Append: ParsableCommand {
   var partitions: Int?
   @Option(help: "Begin a new file where one would become longer than this.")
   var rotateBytes: UInt64 = 64 << 20
+  @Option(help: "The longest line, in bytes: what followers take by default.")
+  var maxRecordBytes = 16 << 20
   @Flag(help: "Print receipts without waiting for the disk: a crash of the machine may lose what was acknowledged.")
   var noSync = false
 
@@ -32,6 +35,9 @@ struct Append: ParsableCommand {
     if (key == nil) != (partitions == nil) { throw ValidationError("--key and --partitions go together.") }
     if let partitions, !(1...100_000).contains(partitions) {
       throw ValidationError("--partitions must be from 1 to 100,000.")
+    }
+    if !(1...128 << 20).contains(maxRecordBytes) {
+      throw ValidationError("--max-record-bytes must be from 1 to \(128 << 20).")
     }
     if rotateBytes == 0 { throw ValidationError("--rotate-bytes must be at least 1.") }
   }
@@ -66,6 +72,7 @@ private struct AppendWork {
   private let appender: DirectoryAppender
   private let judge: LineJudge
   private let key: JSONPath?
+  private let maxRecordBytes: Int
   /// The ids that keys are spread over; with one, every event goes there.
   private let ids: [String]
   private var out = ByteOutput()
@@ -76,6 +83,7 @@ private struct AppendWork {
     self.appender = appender
     judge = LineJudge(key: command.key)
     key = command.key
+    maxRecordBytes = command.maxRecordBytes
     ids = command.partitions.map { (0..<$0).map(String.init) } ?? [command.partition ?? "0"]
   }
 
@@ -96,7 +104,7 @@ private struct AppendWork {
       try commit()
     } catch var error as ReplayError {
       // What is before the bad line is good.
-      if error.code == .data { try commit() }
+      if error.code == .data, appender.count > 0 { try commit() }
       error.effect = error.effect ?? effect
       throw error
     }
@@ -104,6 +112,7 @@ private struct AppendWork {
 
   private mutating func add(_ line: UnsafeRawBufferPointer) throws {
     lines += 1
+    guard line.count <= maxRecordBytes else { throw tooLong(line) }
     let found: Text?
     do { found = try judge.judge(line) } catch { throw fault(error, line) }
     try appender.add(line, to: found.map { ids[Int(KeyHash.hash($0) % UInt64(ids.count))] } ?? ids[0])
@@ -118,6 +127,13 @@ private struct AppendWork {
     try out.flush()
   }
 
+  private func tooLong(_ line: UnsafeRawBufferPointer) -> ReplayError {
+    ReplayError(
+      .data, "line \(lines) of standard input is longer than followers take",
+      details: ["expected: at most \(maxRecordBytes) bytes", "found:    \(line.count)"],
+      next: "make it shorter, or give --max-record-bytes here and to every follower; append from this line on")
+  }
+
   private func fault(_ fault: LineJudge.Fault, _ line: UnsafeRawBufferPointer) -> ReplayError {
     let what = "begins: \(ReplayError.excerpt(Text(line)))"
     switch fault {
@@ -126,6 +142,11 @@ private struct AppendWork {
         .data, "line \(lines) of standard input is not one JSON value",
         details: ["expected: \(expected), at byte \(byte) of the line", what],
         next: "mend it, and append from this line on")
+    case .notEvent(let found):
+      return ReplayError(
+        .data, "line \(lines) of standard input is no event",
+        details: ["expected: a JSON object, or null", "found:    \(found)", what],
+        next: "put it into an object, and append from this line on")
     case .noKey(let found):
       return ReplayError(
         .data, "line \(lines) of standard input has no key",

@@ -24,7 +24,8 @@ struct HandOver: ParsableCommand {
   @Option(help: "The stream: kafka://HOST:PORT/TOPIC, or dir:DIR with --to print.")
   var live: String
   @Option(
-    name: .customShort("X"), help: ArgumentHelp("An option of librdkafka, as in run.", valueName: "option"))
+    name: .customShort("X"),
+    help: ArgumentHelp("An option of librdkafka, as in run.", valueName: "option"))
   var streamOptions: [String] = []
   @Option(help: "kafka-group:NAME, or print.")
   var to: String

@@ -10,7 +10,10 @@ struct Plan: ParsableCommand {
       \(Root.toolName) plan --archive events/ --function \(FunctionShelf.all.first?.name ?? "NAME") --store events.db --out plan.json
       \(Root.toolName) apply plan.json
 
-      Exit codes: 0, or with --detailed-exitcode 2 where there is work to do; 65 where a run would stop at once.
+      With --live it asks the stream where it begins and ends, and says how the archive would be handed off to it and \
+      whether retention still covers what comes behind the archive. A kept plan has the stream too, but no secret: \
+      say -X KEY=@file:PATH.
+      Exit codes: 0, or with --detailed-exitcode 2 where there is work to do; else that of the run that would stop at once.
       """)
 
   @OptionGroup(title: "Archive") var archive: ArchiveOptions
@@ -19,6 +22,7 @@ struct Plan: ParsableCommand {
   var out: String?
   @Flag(help: "End with exit code 2 where there is work to do.")
   var detailedExitcode = false
+  @OptionGroup(title: "Live") var stream: StreamOptions
   @OptionGroup(title: "Chain") var chain: ChainOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Output") var output: OutputOptions
@@ -49,7 +53,7 @@ struct Plan: ParsableCommand {
       try OutputFile.write(try PlanFile.text(self, opened, projections), to: out)
       Console.shared.say("replay: the plan is in \(out); next: replay apply \(out)")
     }
-    if detailedExitcode, outlook.left.segments > 0 { throw ExitCode(2) }
+    if detailedExitcode, outlook.hasWork { throw ExitCode(2) }
   }
 }
 
@@ -66,6 +70,8 @@ struct Outlook {
   let mode: ReadMode?
   /// What the names alone show to be missing or doubled.
   let findings: [ChainFinding]
+  /// Nil where no stream was named, or it cannot be handed off to: then a problem says why.
+  private(set) var stream: StreamOutlook?
   /// What would stop a run.
   private(set) var problems: [ReplayError] = []
 
@@ -88,7 +94,20 @@ struct Outlook {
     findings = (try? strict.examineNames(archive.plan)) ?? []
     problems += stored.problems + stored.refusals(archive, command.chain)
     problems += sample.failure.map { [$0] } ?? []
+    guard let live = command.stream.live else {
+      problems += stored.functions.filter { $0.phase != .archive }.map {
+        Replaying.follows($0.name, $0.checkpoint, stored.path ?? "")
+      }
+      return
+    }
+    do {
+      let found = try StreamOutlook(live, command, archive, stored)
+      stream = found
+      problems += found.problems
+    } catch let error as ReplayError { problems.append(error) }
   }
+
+  var hasWork: Bool { left.segments > 0 || stream?.hasWork == true }
 
   private static func sample(
     _ segments: [Segment], _ projections: [any Projection], _ archive: OpenedArchive, _ command: Plan

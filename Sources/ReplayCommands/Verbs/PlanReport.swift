@@ -14,6 +14,7 @@ extension Outlook {
     lines += archive.warnings.map { $0.replacingFirst("warning: ", with: "warning   ") }
     lines.append("holes     \(holes)")
     lines += storeLines
+    if let stream { lines += [""] + stream.lines + [""] }
     return lines + [estimate]
   }
 
@@ -63,7 +64,7 @@ extension Outlook {
   }
 
   private var estimate: String {
-    if left.segments == 0 { return "estimate  nothing to do" }
+    if left.segments == 0 { return "estimate  nothing to do\(stream?.hasWork == true ? " in the archive" : "")" }
     let names = projections.map(\.name).joined(separator: " + ")
     let what = projections.isEmpty ? "decoding alone" : "decoding and \(names)"
     let perSecond = UInt64(sample.eventsPerSecond * Double(readers))
@@ -105,6 +106,7 @@ extension Outlook {
       ("estimated_milliseconds", .number(estimatedMilliseconds)),
       ("estimated_events_per_second", .number(Int64(sample.eventsPerSecond * Double(readers)))),
       ("sample_events", .number(sample.events)), ("sample_milliseconds", .number(sample.milliseconds)),
+      ("live", stream?.json ?? .null),
       ("problems", .array(problems.map { .string($0.summary) })),
     ]
   }

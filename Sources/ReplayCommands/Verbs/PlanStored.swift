@@ -11,6 +11,7 @@ struct StoredOutlook {
   /// The functions' state, as far as they have any; all functions where none was named.
   let functions: [FunctionStatus]
   let problems: [ReplayError]
+  /// Functions that the store does not know yet.
   private let newcomers: Int
 
   init(_ store: String?, _ projections: [any Projection], anatomy: Anatomy?) throws {
@@ -36,17 +37,21 @@ struct StoredOutlook {
     }
   }
 
-  /// The segments that some function has not settled.
+  /// Some function still reads the archive.
+  var hasBehind: Bool { functions.isEmpty || newcomers > 0 || functions.contains { $0.phase == .archive } }
+
+  /// The segments that some function which still reads the archive has not settled.
   func unsettled(_ plan: ArchivePlan) -> [Segment] {
     let all = plan.partitions.flatMap(\.segments)
+    guard hasBehind else { return [] }
     guard !functions.isEmpty, newcomers == 0 else { return all }
-    let settled = functions.map { Set($0.checkpoint.settled.map(\.entry.name)) }
+    let settled = functions.filter { $0.phase == .archive }.map { Set($0.checkpoint.settled.map(\.entry.name)) }
     return all.filter { segment in !settled.allSatisfy { $0.contains(segment.name) } }
   }
 
   /// What a run would refuse to go on from: files that changed, vanished or came late. Reads files that look changed.
   func refusals(_ archive: OpenedArchive, _ chain: ChainOptions) -> [ReplayError] {
-    functions.compactMap { function in
+    functions.filter { $0.phase == .archive }.compactMap { function in
       let known = function.checkpoint
       do {
         try ArchiveContinuity.verify(

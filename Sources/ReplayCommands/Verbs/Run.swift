@@ -23,9 +23,9 @@ struct Run: ParsableCommand {
 
   func run() throws {
     output.apply()
-    try Replaying.reporting(to: report) {
+    try Replaying.reporting(to: report) { account in
       try StatusServer.serving(self) { board in
-        if let live = stream.live { return try LiveReplay(self, live: live, board: board).run() }
+        if let live = stream.live { return try LiveReplay(self, live: live, board: board, account: account).run() }
         try Replaying(self, archive: try OpenedArchive(archive), board: board).run()
       }
     }
@@ -45,12 +45,11 @@ struct Replaying {
   }
 
   /// Runs `body`; where it fails, the report says so. A report that cannot be written is an error before anything is.
-  static func reporting(to path: String?, _ body: () throws -> Void) throws {
-    guard let path else { return try body() }
-    try OutputFile.check(path)
-    do { try body() } catch let error as ReplayError {
-      let failed: [(String, JSONText)] = [("outcome", .string("failed")), ("error", .object(error.json))]
-      try? OutputFile.write(JSONText.object(failed).text + "\n", to: path)
+  static func reporting(to path: String?, _ body: (RunAccount) throws -> Void) throws {
+    let account = RunAccount(path)
+    if let path { try OutputFile.check(path) }
+    do { try body(account) } catch let error as ReplayError {
+      try? account.failed(error)
       throw error
     }
   }
@@ -64,7 +63,7 @@ struct Replaying {
       projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
     )
     for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase != .archive {
-      throw Replaying.follows(projection, checkpoint, store.name)
+      throw Replaying.follows(projection.name, checkpoint, store.name)
     }
     let resumed = try resume(checkpoints)
     let summary = try replay(projections, store, checkpoints, resumed)
@@ -73,14 +72,14 @@ struct Replaying {
   }
 
   /// What comes is not the archive's to give any more.
-  static func follows(_ projection: any Projection, _ checkpoint: Checkpoint, _ store: String) -> ReplayError {
+  static func follows(_ function: String, _ checkpoint: Checkpoint, _ store: String) -> ReplayError {
     let stream = checkpoint.frontier.keys.filter { $0.side == .live }.map(\.log).min() ?? ""
     let isOthers = checkpoint.phase == .handedOver
     return ReplayError(
       .usage,
       isOthers
-        ? "the function \(projection.name) is in the hands of another consumer of its stream"
-        : "the function \(projection.name) follows a stream: its events do not come from the archive any more",
+        ? "the function \(function) is in the hands of another consumer of its stream"
+        : "the function \(function) follows a stream: its events do not come from the archive any more",
       details: ["stream \(stream), store \(store)"], effect: "nothing was read or applied",
       next: isOthers
         ? "start anew with --full-refresh, if that is meant" : "go on with --live, or start anew with --full-refresh")
@@ -166,7 +165,7 @@ struct Replaying {
     board?.finished(report)
     return Summary(
       report: report, store: store.name, late: resumed.late, earlier: checkpoints.flatMap(\.findings),
-      command: CommandLine.arguments)
+      command: CommandLine.arguments.map(SecretOption.hidden))
   }
 
   /// Says what was done, and ends with the exit code that says it too.

@@ -16,8 +16,8 @@ struct Wait: ParsableCommand {
     discussion: """
       Reads your own writes: append an event, wait for its receipt, then query. The receipt is PARTITION:POSITION, as \
       `replay append` prints it and Kafka's producers know it (3:30), with a sub-index where the position has one \
-      (3:30:1). It looks at the store a hundred times a second and needs no word from the run that writes it. Ends with \
-      exit code 124 where the event is not there in time.
+      (3:30:1). It looks a hundred times a second whether something was written to the store, and needs no word from the \
+      run that writes it. Ends with exit code 124 where the event is not there in time.
       """)
 
   @OptionGroup(title: "Store") var store: StoreOptions
@@ -36,8 +36,9 @@ struct Wait: ParsableCommand {
     Signals.endAtOnce()
     let path = try StoreOptions.path(store.store)
     let end = Clock.milliseconds() + timeout.milliseconds
+    var watch = PositionsWatch(path)
     while true {
-      let functions = try asked(try SQLiteStore.positions(path), path)
+      let functions = try asked(try watch.positions(), path)
       let settlement = Settlement(of: position, by: functions.map(\.next))
       if case .settled(let next) = settlement { return say(next) }
       guard Clock.milliseconds() < end else { throw late(settlement, functions, path) }

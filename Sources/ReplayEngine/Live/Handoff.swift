@@ -47,6 +47,8 @@ public struct Handoff: Sendable {
   public private(set) var compared = 0
   /// The stream's last event that was the same.
   public private(set) var lastCompared: PrintedEvent?
+  /// Of what was compared.
+  public private(set) var digest = HandoffDigest()
   private let rule: Rule
 
   public struct Rule: Sendable {
@@ -97,7 +99,9 @@ public struct Handoff: Sendable {
     }
     place += 1
     compared += 1
-    lastCompared = PrintedEvent(position: position, print: sign.print)
+    let found = PrintedEvent(position: position, print: sign.print)
+    digest.add(archived: archived, live: found, withPositions: kind == .exact)
+    lastCompared = found
     return place == tail.count ? .proved(start: end(behind: position), compared: compared) : .goOn
   }
 

@@ -16,6 +16,8 @@ public struct HandoffResult: Sendable {
   public let last: PrintedEvent?
   /// Of an overlap, positions behind `start` whose events were archived: they are not applied again.
   public var ahead: [Position] = []
+  /// Of all of them.
+  public let digest: HandoffDigest
 }
 
 extension HandoffRun {
@@ -139,7 +141,7 @@ public struct HandoffRun {
         HandoffResult(
           archive: part.archive, live: part.live.partition, kind: part.handoff.kind,
           archiveEnd: part.handoff.archiveEnd, start: start, compared: compared,
-          last: part.handoff.lastCompared))
+          last: part.handoff.lastCompared, digest: part.handoff.digest))
       return true
     }
   }

@@ -45,13 +45,15 @@ public struct OverlapHandoff: Sendable {
     public let ahead: [Position]
     /// The last one before `start` or, where there is none, nil.
     public let last: PrintedEvent?
+    /// Of all that were compared, in the stream's order.
+    public let digest: HandoffDigest
   }
 
   private struct Archived {
     var count = 0
     var found = 0
-    let position: Position
-    let time: Int64?
+    /// Of those that are one.
+    let first: SignedEvent
   }
 
   private struct Part {
@@ -65,6 +67,7 @@ public struct OverlapHandoff: Sendable {
     var compared = 0
     var ahead: [Position] = []
     var last: PrintedEvent?
+    var digest = HandoffDigest()
   }
 
   private let window: Window
@@ -82,7 +85,7 @@ public struct OverlapHandoff: Sendable {
     self.window = window
     self.comparison = comparison
     for event in archived {
-      self.archived[key(event.sign), default: Archived(position: event.position, time: event.sign.time)].count += 1
+      self.archived[key(event.sign), default: Archived(first: event)].count += 1
       if comparison == .content, let id = event.sign.id { ids[id] = event.position }
     }
     for (stream, position) in streams {
@@ -102,11 +105,12 @@ public struct OverlapHandoff: Sendable {
     let isFirst = part.firstTime == nil
     if let time = sign.time { part.latest = max(part.latest ?? time, time) }
     if isFirst { part.firstTime = part.latest }
-    let isArchived = find(sign)
-    if isArchived {
+    if let archived = find(sign) {
+      let found = PrintedEvent(position: position, print: sign.print)
       part.compared += 1
+      part.digest.add(archived: archived, live: found, withPositions: false)
       if part.start == nil {
-        part.last = PrintedEvent(position: position, print: sign.print)
+        part.last = found
       } else {
         part.ahead.append(position)
       }
@@ -125,10 +129,10 @@ public struct OverlapHandoff: Sendable {
     parts[partition] = part
   }
 
-  private mutating func find(_ sign: EventSign) -> Bool {
-    guard let known = archived[key(sign)], known.found < known.count else { return false }
+  private mutating func find(_ sign: EventSign) -> SignedEvent? {
+    guard let known = archived[key(sign)], known.found < known.count else { return nil }
     archived[key(sign)]?.found += 1
-    return true
+    return known.first
   }
 
   /// Everything of the stream before its ends was taken. Throws `Refusal`.
@@ -136,15 +140,17 @@ public struct OverlapHandoff: Sendable {
     // What retention took cannot be found again.
     let gone = parts.values.filter(\.isCut).compactMap(\.firstTime).max()
     let missing = archived.values.filter { event in
-      guard event.found == 0, let time = event.time else { return false }
+      guard event.found == 0, let time = event.first.sign.time else { return false }
       return time >= window.middle && time > gone ?? .min
-    }.min { $0.position < $1.position }
+    }.map(\.first).min { $0.position < $1.position }
     if let missing, !mayBeUnproved {
-      throw .notInStream(archived: missing.position, time: missing.time ?? window.middle)
+      throw .notInStream(archived: missing.position, time: missing.sign.time ?? window.middle)
     }
     if !mayBeUnproved, parts.values.allSatisfy({ $0.compared == 0 }) { throw .nothingCompared }
     return parts.mapValues { part in
-      Outcome(start: part.start ?? part.end, compared: part.compared, ahead: part.ahead, last: part.last)
+      Outcome(
+        start: part.start ?? part.end, compared: part.compared, ahead: part.ahead, last: part.last,
+        digest: part.digest)
     }
   }
 }

@@ -1,0 +1,156 @@
+import ReplayArchive
+import ReplayCore
+import ReplayEngine
+
+/// What is known of a stream before a run: how the archive would be handed off to it, and whether it still has what
+/// comes next. Asks the stream where it begins and ends, and reads no event of it.
+struct StreamOutlook {
+  struct Row {
+    let name: String
+    /// Nil: the stream has no such partition.
+    let live: LivePartition?
+    /// The next position after the last archived event, where that is known before a run.
+    var archiveEnd: Position?
+    /// From where on the stream is needed: the archive's end, the beginning of its last segment, or where the functions
+    /// that are live stand; nil where nobody knows before a run.
+    var needed: Position?
+    var isNeeded = true
+    var refusal: ReplayError?
+  }
+
+  let stream: String
+  /// How the archive's end is found in it; nil where no function is to be handed off any more.
+  let kind: HandoffClass?
+  let rows: [Row]
+  /// What would stop a run.
+  let problems: [ReplayError]
+  private let notes: [String]
+
+  /// Throws where the stream cannot be asked, or cannot belong to the archive.
+  init(_ live: String, _ command: Plan, _ archive: OpenedArchive, _ stored: StoredOutlook) throws {
+    let source = try StreamAddress(live, options: command.stream.streamOptions).open()
+    defer { source.close() }
+    stream = source.name
+    let parts = try source.partitions()
+    let followed = stored.functions.map {
+      FollowedStream($0.name, $0.checkpoint, store: stored.path ?? "")
+    }
+    let there = Set(parts.map(\.partition))
+    var problems = followed.compactMap { $0.refusal(of: source, there) }
+    let plan = stored.hasBehind ? try HandoffPlan(describing: archive, source, command) : nil
+    kind = plan?.kind
+    notes = plan.map { HandoffPlan.notes(command.stream, for: $0.kind) } ?? []
+    var rows = parts.map { part in
+      let own = stored.functions.filter { $0.checkpoint.phase == .live }
+      var row = Row(name: part.partition.name, live: part)
+      row.needed = own.compactMap { $0.checkpoint.frontier[part.partition] }.min()
+      row.isNeeded = row.needed != nil
+      row.refusal = followed.compactMap { $0.refusal(at: part, of: source) }.first
+      return row
+    }
+    if let plan, plan.kind == .overlap { try StreamOutlook.needByTime(plan, archive, source, &rows) }
+    for partition in plan == nil || plan?.kind == .overlap ? [] : archive.plan.partitions {
+      let place = rows.firstIndex { $0.live?.partition.id == partition.partition.id }
+      var row = place.map { rows[$0] } ?? Row(name: partition.partition.name, live: nil)
+      row.isNeeded = true
+      if let plan, let entry = plan.entry.position(of: partition, in: archive) {
+        if plan.kind == .exact { row.archiveEnd = entry }
+        row.needed = min(entry, row.needed ?? entry)
+      } else {
+        row.needed = nil
+      }
+      row.refusal = row.refusal ?? plan?.refusal(of: partition, archive, parts, source)
+      if let place { rows[place] = row } else { rows.append(row) }
+    }
+    self.rows = rows
+    problems += rows.compactMap(\.refusal)
+    self.problems = problems
+  }
+
+  /// The archive knows a time, and no partition of the stream's. Where that is as old as what the stream still has, only
+  /// a run can tell.
+  private static func needByTime(
+    _ plan: HandoffPlan, _ archive: OpenedArchive, _ source: any LiveSource, _ rows: inout [Row]
+  ) throws {
+    let ends = try plan.entry.ends(of: archive, in: source)
+    for place in rows.indices {
+      guard let live = rows[place].live else { continue }
+      rows[place].isNeeded = true
+      guard let end = ends?[live.partition], end > live.start || live.start == .zero else { continue }
+      rows[place].needed = min(end, rows[place].needed ?? end)
+    }
+  }
+
+  /// A run would have something to do: a handoff, or events that are not applied yet.
+  var hasWork: Bool {
+    kind != nil
+      || rows.contains { row in
+        guard let live = row.live else { return false }
+        return live.end.number > (row.needed ?? live.start).firstNumber
+      }
+  }
+}
+
+extension StreamOutlook {
+  var lines: [String] {
+    var table = TextTable(
+      ["partition", "stream begins", "stream ends", "archive ends", "needed from", "retention"], numeric: [1, 2, 3, 4])
+    for row in rows {
+      table.add([
+        row.name, row.live?.start.description ?? "-", row.live?.end.description ?? "-",
+        row.archiveEnd?.description ?? "-", row.needed.map { "\($0.firstNumber)" } ?? "-", StreamOutlook.verdict(row),
+      ])
+    }
+    return [heading] + notes + table.lines
+  }
+
+  private var heading: String {
+    let how =
+      switch kind {
+      case .exact?: "handoff by an exact end"
+      case .lowerBound?: "handoff by a lower bound: the last segment is matched event by event"
+      case .overlap?: "handoff by time: what the stream and the archive's end have in common is matched"
+      case nil: "followed on from the store's positions"
+      }
+    return "live      \(stream): \(how)"
+  }
+
+  private static func verdict(_ row: Row) -> String {
+    guard let live = row.live else { return "NO SUCH PARTITION in the stream" }
+    guard row.isNeeded else { return "nothing archived: begins with its first event" }
+    guard let needed = row.needed else { return "not known before a run" }
+    if let spare = needed.firstNumber.distance(from: live.start.number) {
+      if let short = needed.firstNumber.distance(from: live.end.number), short > 0 {
+        return "THE STREAM ENDS \(Words.plural(short, "position")) before"
+      }
+      return "covered, \(Words.plural(spare, "position")) to spare"
+    }
+    let lost = live.start.number.distance(from: needed.firstNumber)
+    return "PASSED, \(lost.map { Words.plural($0, "position") } ?? "unknown many") lost"
+  }
+
+  var json: JSONText {
+    .object([
+      ("stream", .string(stream)), ("class", .optional(kind?.rawValue)),
+      (
+        "partitions",
+        .array(
+          rows.map { row in
+            .object([
+              ("partition", .string(row.name)), ("stream_first", .optional(row.live?.start.description)),
+              ("stream_end", .optional(row.live?.end.description)),
+              ("archive_next", .optional(row.archiveEnd?.description)),
+              ("needed_from", .optional(row.needed.map { "\($0.firstNumber)" })),
+              ("covered", StreamOutlook.isCovered(row).map { .bool($0) } ?? .null),
+            ])
+          })
+      ),
+    ])
+  }
+
+  /// Nil where it is not known before a run.
+  private static func isCovered(_ row: Row) -> Bool? {
+    guard row.refusal == nil, row.live != nil else { return false }
+    return row.isNeeded && row.needed == nil ? nil : true
+  }
+}
