@@ -9,7 +9,7 @@ kills of one store a last run ends its work, and the tables are compared with a 
 import argparse, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 from streams import DirectoryStream, KafkaStream
-from torture import FUNCTIONS, Archive, event, phase, rows, tally
+from torture import Archive, FUNCTIONS, event, pace, phase, rows, tally
 
 PHASES = ["replaying", "comparing", "live"]
 # Of each partition: events before the last segment, of the last segment, and for the producer. The last segment is
@@ -30,6 +30,8 @@ class Scene:
         self.lines = [[json.dumps(e, ensure_ascii=False, separators=(",", ":")).encode() for e in own]
                       for own in self.events]
         self.archive = Archive(chance, os.path.join(self.scratch, "archive"), self.lines)
+        if self.archive.layout == "firehose":
+            self.lines[:] = pace(self.events)
         self.last = last
         self.stream = (DirectoryStream(os.path.join(self.scratch, "retail"), chance) if kind == "dir"
                        else KafkaStream(mock, "retail"))
@@ -124,7 +126,7 @@ class Hunt:
         chance = self.chance
         return [self.tool, "--archive", scene.archive.root, "--store", store, "--live", scene.stream.address,
                 "--progress", "none", "--json", "--lanes", str(chance.randint(1, 4)),
-                "--overlap-events", str(scene.last), "--commit-interval", str(chance.choice([0.001, 0.02, 10])),
+                "--overlap-time", "24h", "--overlap-events", str(scene.last), "--commit-interval", str(chance.choice([0.001, 0.02, 10])),
                 "--live-commit-interval", str(chance.choice([0.001, 0.05, 1])),
                 "--block-bytes", str(chance.choice([4096, 65536])),
                 *(part for name in FUNCTIONS for part in ("--function", name)), *more]

@@ -5,7 +5,7 @@ codec, sizes of segments), how far it reaches, what of it has passed the stream'
 random moments (half lines and new files among them), an archiver that adds segments meanwhile, and kills. In the end
 every event is in the tables once: they are compared with a tally made here, not by the tool.
 """
-import argparse, gzip, json, os, random, shutil, signal, sqlite3, subprocess, sys, tempfile, threading, time
+import argparse, datetime, gzip, json, os, random, shutil, signal, sqlite3, subprocess, sys, tempfile, threading, time
 
 from streams import DirectoryStream, KafkaStream
 
@@ -51,11 +51,13 @@ def rows(store):
 
 
 class Archive:
-    """Segments of a layout that knows its end exactly (aiven, with offsets) or by a lower bound (confluent)."""
+    """Segments of a layout that knows its end exactly (aiven, with offsets), by a lower bound (confluent) or not at all
+    (firehose: what a run is handed off by is the time of its events, see `pace`)."""
 
     def __init__(self, chance, root, lines):
         self.root, self.lines = root, lines
-        self.layout = chance.choice(["confluent", "aiven"])
+        self.layout = chance.choice(["confluent", "aiven", "firehose"])
+        self.files = 0
         self.ends = [0] * len(lines)
         self.starts = [0] * len(lines)  # of the last segment
 
@@ -66,6 +68,10 @@ class Archive:
         own = self.lines[partition][start:until]
         if self.layout == "confluent":
             path = f"topics/retail/partition={partition}/retail+{partition}+{start:010}.json.gz"
+        elif self.layout == "firehose":
+            begun = datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=self.files)
+            path = f"{begun:%Y/%m/%d/%H}/retail-1-{begun:%Y-%m-%d-%H-%M-%S}-00000000-0000-4000-8000-{self.files:012}.gz"
+            self.files += 1
         else:
             own = [b'{"key":%s,"value":%s,"offset":%d}' % (json.dumps(json.loads(line)["partitionkey"]).encode(), line,
                                                            start + place) for place, line in enumerate(own)]
@@ -77,6 +83,15 @@ class Archive:
             file.write(gzip.compress(b"\n".join(own) + b"\n", 1))
         os.rename(self.root + ".writing", path)
         self.starts[partition], self.ends[partition] = start, until
+
+
+def pace(events):
+    """The events as lines, with times that go up, so that a handoff by time can be made: a second from one to the next."""
+    for own in events:
+        for e in own:
+            at = datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=e["sequence"])
+            e["time"] = at.isoformat() + ".000Z"
+    return [[json.dumps(e, ensure_ascii=False, separators=(",", ":")).encode() for e in own] for own in events]
 
 
 def phase(store):
@@ -100,6 +115,8 @@ class Run:
         lines = [[json.dumps(e, ensure_ascii=False, separators=(",", ":")).encode() for e in own] for own in self.events]
         self.lines = lines
         self.archive = Archive(chance, os.path.join(self.scratch, "archive"), lines)
+        if self.archive.layout == "firehose":
+            lines[:] = pace(self.events)
         self.stream = (DirectoryStream(os.path.join(self.scratch, "retail"), chance) if kind == "dir"
                        else KafkaStream(mock, "retail"))
         self.stream.create(count)
@@ -110,7 +127,7 @@ class Run:
             self.stream.append(partition, own[:chance.randint(end, len(own))])
         # Where every number is said to be filled, the end is exact and the last segment need not be in the stream whole.
         self.is_dense = self.archive.layout == "confluent" and chance.random() < 0.4
-        is_exact = self.is_dense or self.archive.layout == "aiven"
+        is_exact = self.is_dense or self.archive.layout != "confluent"
         least = [end - 1 for end in self.archive.ends] if is_exact else self.archive.starts
         self.stream.expire([position - chance.choice([0, 0, 5, 150]) for position in least])
         self.store = os.path.join(self.scratch, "store.db")
@@ -119,7 +136,7 @@ class Run:
         chance = self.chance
         functions = [part for name in FUNCTIONS for part in ("--function", name)]
         return [self.tool, "--archive", self.archive.root, "--store", self.store, "--live", self.stream.address,
-                "--until-caught-up", "--positions", "dense" if self.is_dense else "unstated", "--progress", "none", "--lanes", str(chance.randint(1, 4)),
+                "--until-caught-up", "--overlap-time", "24h", "--positions", "dense" if self.is_dense else "unstated", "--progress", "none", "--lanes", str(chance.randint(1, 4)),
                 "--commit-interval", str(chance.choice([0.001, 0.02, 10])), "--live-commit-interval",
                 str(chance.choice([0.001, 0.05, 1])), "--block-bytes", str(chance.choice([4096, 65536]))] + functions
 

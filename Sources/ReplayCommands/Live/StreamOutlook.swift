@@ -48,36 +48,50 @@ struct StreamOutlook {
       row.refusal = followed.compactMap { $0.refusal(at: part, of: source) }.first
       return row
     }
-    if let plan, plan.kind == .overlap { try StreamOutlook.needByTime(plan, archive, source, &rows) }
-    for partition in plan == nil || plan?.kind == .overlap ? [] : archive.plan.partitions {
-      let place = rows.firstIndex { $0.live?.partition.id == partition.partition.id }
-      var row = place.map { rows[$0] } ?? Row(name: partition.partition.name, live: nil)
-      row.isNeeded = true
-      if let plan, let entry = plan.entry.position(of: partition, in: archive) {
-        if plan.kind == .exact { row.archiveEnd = entry }
-        row.needed = min(entry, row.needed ?? entry)
+    if let plan {
+      if plan.kind == .overlap {
+        try StreamOutlook.enterByTime(&rows, plan, archive, source)
       } else {
-        row.needed = nil
+        for partition in archive.plan.partitions {
+          StreamOutlook.enter(&rows, partition, plan, archive, source, parts)
+        }
       }
-      row.refusal = row.refusal ?? plan?.refusal(of: partition, archive, parts, source)
-      if let place { rows[place] = row } else { rows.append(row) }
     }
     self.rows = rows
     problems += rows.compactMap(\.refusal)
     self.problems = problems
   }
 
-  /// The archive knows a time, and no partition of the stream's. Where that is as old as what the stream still has, only
-  /// a run can tell.
-  private static func needByTime(
-    _ plan: HandoffPlan, _ archive: OpenedArchive, _ source: any LiveSource, _ rows: inout [Row]
+  private static func enter(
+    _ rows: inout [Row], _ partition: PartitionPlan, _ plan: HandoffPlan, _ archive: OpenedArchive,
+    _ source: any LiveSource, _ parts: [LivePartition]
+  ) {
+    let place = rows.firstIndex { $0.live?.partition.id == partition.partition.id }
+    var row = place.map { rows[$0] } ?? Row(name: partition.partition.name, live: nil)
+    row.isNeeded = true
+    if let entry = plan.entry.position(of: partition, in: archive) {
+      if plan.kind == .exact { row.archiveEnd = entry }
+      row.needed = min(entry, row.needed ?? entry)
+    } else {
+      row.needed = nil
+    }
+    row.refusal = row.refusal ?? plan.refusal(of: partition, archive, parts, source)
+    if let place { rows[place] = row } else { rows.append(row) }
+  }
+
+  /// Nothing says which partition of the stream has what of the archive: all are needed from about one time on, which is
+  /// known of streams that know when their events were written.
+  private static func enterByTime(
+    _ rows: inout [Row], _ plan: HandoffPlan, _ archive: OpenedArchive, _ source: any LiveSource
   ) throws {
-    let ends = try plan.entry.ends(of: archive, in: source)
+    let ends = try plan.entry.ends(of: archive, in: source) ?? [:]
     for place in rows.indices {
       guard let live = rows[place].live else { continue }
+      let entry = ends[live.partition]
       rows[place].isNeeded = true
-      guard let end = ends?[live.partition], end > live.start || live.start == .zero else { continue }
-      rows[place].needed = min(end, rows[place].needed ?? end)
+      rows[place].needed = entry.map { min($0, rows[place].needed ?? $0) }
+      // The answer is never before the stream's first event: then what was written before may have passed retention.
+      if entry == live.start, live.start > .zero { rows[place].needed = nil }
     }
   }
 
@@ -109,7 +123,7 @@ extension StreamOutlook {
       switch kind {
       case .exact?: "handoff by an exact end"
       case .lowerBound?: "handoff by a lower bound: the last segment is matched event by event"
-      case .overlap?: "handoff by time: what the stream and the archive's end have in common is matched"
+      case .overlap?: "handoff by time: needed from what was written about when the archive ends"
       case nil: "followed on from the store's positions"
       }
     return "live      \(stream): \(how)"

@@ -53,6 +53,7 @@ extension StreamOptions {
       let address = live.hasPrefix(scheme) ? scheme + InputFile.absolute(String(live.dropFirst(scheme.count))) : live
       let values: [(String, String?)] = [
         ("live", address), ("live-key", liveKey), ("overlap-events", "\(overlapEvents)"),
+        ("overlap-time", overlapTime.description), ("compare", compare.rawValue),
         ("handoff-report", handoffReport.map { $0 == "-" ? $0 : InputFile.absolute($0) }),
         ("live-commit-interval", "\(liveCommitInterval)"),
       ]

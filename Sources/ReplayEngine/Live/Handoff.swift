@@ -99,9 +99,9 @@ public struct Handoff: Sendable {
     }
     place += 1
     compared += 1
-    let found = PrintedEvent(position: position, print: sign.print)
-    digest.add(archived: archived, live: found, withPositions: kind == .exact)
-    lastCompared = found
+    let found = SignedEvent(position: position, sign: sign)
+    digest.add(archived: archived, live: found, by: rule.comparison, withPositions: kind == .exact)
+    lastCompared = PrintedEvent(position: position, print: sign.print)
     return place == tail.count ? .proved(start: end(behind: position), compared: compared) : .goOn
   }
 

@@ -14,10 +14,10 @@ public struct HandoffResult: Sendable {
   public let compared: Int
   /// The last of them.
   public let last: PrintedEvent?
-  /// Of an overlap, positions behind `start` whose events were archived: they are not applied again.
-  public var ahead: [Position] = []
   /// Of all of them.
   public let digest: HandoffDigest
+  /// Of an overlap, positions behind `start` whose events were archived: they are not applied again.
+  public var ahead: [Position] = []
 }
 
 extension HandoffRun {

@@ -45,15 +45,17 @@ public struct OverlapHandoff: Sendable {
     public let ahead: [Position]
     /// The last one before `start` or, where there is none, nil.
     public let last: PrintedEvent?
-    /// Of all that were compared, in the stream's order.
+    /// Of what was compared.
     public let digest: HandoffDigest
   }
 
   private struct Archived {
     var count = 0
     var found = 0
-    /// Of those that are one.
-    let first: SignedEvent
+    /// What stands for it.
+    let key: UInt64
+    let position: Position
+    let time: Int64?
   }
 
   private struct Part {
@@ -85,7 +87,9 @@ public struct OverlapHandoff: Sendable {
     self.window = window
     self.comparison = comparison
     for event in archived {
-      self.archived[key(event.sign), default: Archived(first: event)].count += 1
+      let key = key(event.sign)
+      let first = Archived(key: key, position: event.position, time: event.sign.time)
+      self.archived[key, default: first].count += 1
       if comparison == .content, let id = event.sign.id { ids[id] = event.position }
     }
     for (stream, position) in streams {
@@ -106,11 +110,10 @@ public struct OverlapHandoff: Sendable {
     if let time = sign.time { part.latest = max(part.latest ?? time, time) }
     if isFirst { part.firstTime = part.latest }
     if let archived = find(sign) {
-      let found = PrintedEvent(position: position, print: sign.print)
       part.compared += 1
-      part.digest.add(archived: archived, live: found, withPositions: false)
+      part.digest.add(archived: archived.key, live: key(sign), at: position)
       if part.start == nil {
-        part.last = found
+        part.last = PrintedEvent(position: position, print: sign.print)
       } else {
         part.ahead.append(position)
       }
@@ -129,10 +132,10 @@ public struct OverlapHandoff: Sendable {
     parts[partition] = part
   }
 
-  private mutating func find(_ sign: EventSign) -> SignedEvent? {
+  private mutating func find(_ sign: EventSign) -> Archived? {
     guard let known = archived[key(sign)], known.found < known.count else { return nil }
     archived[key(sign)]?.found += 1
-    return known.first
+    return known
   }
 
   /// Everything of the stream before its ends was taken. Throws `Refusal`.
@@ -140,11 +143,11 @@ public struct OverlapHandoff: Sendable {
     // What retention took cannot be found again.
     let gone = parts.values.filter(\.isCut).compactMap(\.firstTime).max()
     let missing = archived.values.filter { event in
-      guard event.found == 0, let time = event.first.sign.time else { return false }
+      guard event.found == 0, let time = event.time else { return false }
       return time >= window.middle && time > gone ?? .min
-    }.map(\.first).min { $0.position < $1.position }
+    }.min { $0.position < $1.position }
     if let missing, !mayBeUnproved {
-      throw .notInStream(archived: missing.position, time: missing.sign.time ?? window.middle)
+      throw .notInStream(archived: missing.position, time: missing.time ?? window.middle)
     }
     if !mayBeUnproved, parts.values.allSatisfy({ $0.compared == 0 }) { throw .nothingCompared }
     return parts.mapValues { part in

@@ -103,7 +103,7 @@ public struct OverlapRun {
   private func result(_ stream: LivePartition, _ outcome: OverlapHandoff.Outcome) -> HandoffResult {
     HandoffResult(
       archive: nil, live: stream.partition, kind: .overlap, archiveEnd: nil, start: outcome.start,
-      compared: outcome.compared, last: outcome.last, ahead: outcome.ahead, digest: outcome.digest)
+      compared: outcome.compared, last: outcome.last, digest: outcome.digest, ahead: outcome.ahead)
   }
 }
 
