@@ -240,7 +240,9 @@ extension ReplayError {
     ReplayError(
       .fenced, "another run owns the function \(takeover.function)",
       details: ["it was taken over by \(takeover.owner)", "store \(store.name)"], effect: effect,
-      next: "let the other run finish; `replay status` shows how far it is")
+      next:
+        "if it is a run, let it finish; if a consumer group, that goes on with the stream; `replay status` shows how far it is"
+    )
   }
 
   static func keyInTwoPartitions(_ details: [String]) -> ReplayError {

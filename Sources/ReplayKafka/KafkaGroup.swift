@@ -66,17 +66,27 @@ public final class KafkaGroup {
     }
   }
 
+  /// Throws where `commit` would, as far as it can be known.
+  public func verify(_ positions: [Partition: Position]) throws {
+    try client.checkBounds(try places(positions), within: limits.answer)
+    let handover = KafkaHandover(group: name, ours: positions, committed: try committed(), members: try members())
+    if let refusal = handover.refusal { throw refusal }
+  }
+
   /// Has the group go on at these positions. Throws, and writes nothing, where it has members, has gone further, or where
   /// a position is not in the topic (any more); see `KafkaHandover`.
   public func commit(_ positions: [Partition: Position]) throws {
-    let handover = KafkaHandover(group: name, ours: positions, committed: try committed(), members: try members())
-    if let refusal = handover.refusal { throw refusal }
+    try verify(positions)
     try write(positions)
+  }
+
+  private func places(_ positions: [Partition: Position]) throws -> [(Int32, Int64)] {
+    try positions.map { try client.place($0.key, $0.value) }.sorted { $0.0 < $1.0 }
   }
 
   /// Without the questions of `commit`, but within the topic's bounds. A broker refuses it for a group with members.
   func write(_ positions: [Partition: Position]) throws {
-    let wanted = try positions.map { try client.place($0.key, $0.value) }.sorted { $0.0 < $1.0 }
+    let wanted = try places(positions)
     try client.checkBounds(wanted, within: limits.answer)
     try send(wanted)
     let after = try committed()

@@ -54,7 +54,7 @@ struct Telling {
     state.finished(Telling.report(["a"], Telling.books(applied: 11), commits: 2, rows: 5))
     state.handsOff()
     #expect(state.phase == .handingOff && state.notReady == "proving the handoff" && !state.hasHandedOff)
-    state.handedOff(.null)
+    state.handedOff(.null, live: [])
     #expect(state.hasHandedOff && state.phase == .handingOff)
     state.follows(Telling.state(30, of: 40, caughtUpAt: nil), now: 1_000, at: 0)
     #expect(state.phase == .live && !state.isCaughtUp)

@@ -40,7 +40,7 @@ import Testing
     board.began([Telling.archive("3")], bytes: 100)
     let before = try object(ask("/status"))
     #expect(before["phase"] as? String == "replaying" && before["handoff"] is NSNull && before["gap"] is NSNull)
-    board.handedOff(HandoffAccount([], stream: "dir:s", functions: ["a"], milliseconds: 3))
+    board.handedOff(HandoffAccount([], stream: "dir:s", functions: ["a"], comparison: .content, milliseconds: 3))
     follow(30, of: 42, caughtUpAt: nil)
     let status = try object(ask("/status"))
     #expect(ask("/status").type == "application/json")

@@ -21,12 +21,12 @@ struct OverlapHandoffTests {
   }
 
   private func handoff(
-    _ archived: [SignedEvent], by comparison: EventSign.Comparison = .content, a first: UInt64 = 0, b second: UInt64 = 0
+    _ archived: [SignedEvent], by comparison: EventSign.Comparison = .content, a first: UInt64 = 0, bEnd: UInt64 = 0
   ) -> OverlapHandoff {
     OverlapHandoff(
       archived, window, by: comparison,
-      streams: [(a, first), (b, second)].map { partition, start in
-        (LivePartition(partition: partition, start: Position(start), end: Position(100)), Position(start))
+      streams: [(a, first, 100), (b, 0, bEnd)].map { partition, start, end in
+        (LivePartition(partition: partition, start: Position(start), end: Position(end)), Position(start))
       })
   }
 
@@ -56,6 +56,8 @@ struct OverlapHandoffTests {
       ("a late event is new, whatever its time", [850, 950], [850, 950, 1_010, 600], [2, 2]),
       ("a late event that is archived", [850, 950, 600], [850, 950, 1_010, 600], [2, 3, 3]),
       ("two that say the same are two", [850, 950, 950], [850, 950, 950, 950], [3, 3]),
+      ("a clock that is far ahead, in both", [850, 9_000, 950], [850, 9_000, 950, 1_010], [3, 3]),
+      ("the same, written before the window", [9_000, 850, 950], [850, 950, 1_010], [2, 2]),
       ("archived twice, written once", [850, 850, 950], [850, 950, 1_010], [2, 2]),
     ]
     for (name, archive, stream, wanted) in cases {
@@ -68,15 +70,31 @@ struct OverlapHandoffTests {
       ("a hole in the archive", [850, 950], [850, 880, 950], .notArchived(a, position: Position(1), time: 880)),
       ("an event is not in the stream", [850, 950, 960], [850, 960], .notInStream(archived: Position(1), time: 950)),
       ("another stream", [850, 950], [851, 951], .notArchived(a, position: Position(0), time: 851)),
-      ("a stream that begins later", [850, 880], [1_010, 1_020], .nothingCompared),
-      ("an empty stream", [850, 880], [], .nothingCompared),
-      ("no archive", [], [950], .nothingCompared),
+      ("a stream that begins later", [850, 880], [1_010, 1_020], .nothingCompared(nil, last: nil)),
+      ("an empty stream", [850, 880], [], .nothingCompared(a, last: nil)),
+      ("no archive", [], [950], .nothingCompared(nil, last: nil)),
     ]
     for (name, archive, stream, wanted) in cases {
       #expect(play(handoff(archived(archive)), stream.map { sign($0) }) == .failure(wanted), "\(name)")
     }
-    let allowed = play(handoff(archived([850, 950])), [sign(1_010)], unproved: true)
+    let allowed = play(handoff(archived([850, 880])), [sign(1_010)], unproved: true)
     #expect((try? start(allowed)) == [0, 0], "nothing was compared, and that is allowed")
+    let wrong = play(handoff(archived([850, 950])), [sign(1_010)], unproved: true)
+    #expect(wrong == .failure(.notInStream(archived: Position(1), time: 950)), "what contradicts is not allowed")
+  }
+
+  /// A partition that was quiet for longer than the window, or was never archived: that one proves nothing.
+  @Test func aPartitionOfItsOwn() throws {
+    let archive = archived([850, 950])
+    let own = [850, 950, 1_010].map { sign($0) }
+    let quiet = play(handoff(archive, bEnd: 2), own, b: [sign(300), sign(310)])
+    #expect(quiet == .failure(.nothingCompared(b, last: 310)))
+    let new = play(handoff(archive, bEnd: 2), own, b: [sign(310), sign(1_020)])
+    #expect(new == .failure(.nothingCompared(b, last: 1_020)), "what is ahead of its first new event is not compared")
+    let allowed = play(handoff(archive, bEnd: 2), own, b: [sign(300), sign(310)], unproved: true)
+    #expect(try allowed.get()[b]?.start == Position(2))
+    let begun = play(handoff(archive, bEnd: 1), own, b: [sign(1_020)])
+    #expect(try begun.get()[b]?.start == .zero, "its first event is new: there is none to lose")
   }
 
   /// F8: what retention took cannot be compared; but the first event that is left must be an archived one.
@@ -90,7 +108,8 @@ struct OverlapHandoffTests {
   /// Each partition begins where its own events are new; what is archived is one set for all.
   @Test func partitionsApart() throws {
     let result = play(
-      handoff(archived([850, 950, 860, 970])), [850, 950, 1_010].map { sign($0) }, b: [860, 965, 970].map { sign($0) })
+      handoff(archived([850, 950, 860, 970]), bEnd: 3), [850, 950, 1_010].map { sign($0) },
+      b: [860, 965, 970].map { sign($0) })
     #expect(try result.get()[a]?.start == Position(2))
     #expect(try result.get()[b]?.start == Position(1))
     #expect(try result.get()[b]?.ahead == [Position(2)])

@@ -81,7 +81,12 @@ struct BoardState: Sendable {
 
   mutating func handsOff() { phase = .handingOff }
 
-  mutating func handedOff(_ account: JSONText) { (handoff, hasHandedOff) = (account, true) }
+  /// Of a handoff by time, the archive's partitions are no part of the stream's rows.
+  mutating func handedOff(_ account: JSONText, live: [Partition]) {
+    (handoff, hasHandedOff) = (account, true)
+    let ids = Set(live.map(\.id))
+    partitions = partitions.filter { $0.side == .live || ids.contains($0.id) }
+  }
 
   /// `now`: of the run's clock; `time`: since 1970. Both in milliseconds.
   mutating func follows(_ state: LiveState, now: Int64, at time: Int64) {
@@ -89,7 +94,10 @@ struct BoardState: Sendable {
     (phase, hasHandedOff, archiveBytesLeft, live) = (.live, true, 0, state)
     for part in state.parts {
       partitions.insert(part.partition)
-      behindSince[part.partition] = part.isCaughtUp ? nil : behindSince[part.partition] ?? now
+      // What a broker that is away has meanwhile, nobody knows: it counts from when the stream was last heard.
+      let isBehind = !part.isCaughtUp || state.outage != nil
+      behindSince[part.partition] =
+        isBehind ? behindSince[part.partition] ?? (state.outage == nil ? now : part.caughtUpAt ?? now) : nil
       for place in next.indices {
         next[place][part.partition] = max(next[place][part.partition] ?? .zero, part.committed)
       }

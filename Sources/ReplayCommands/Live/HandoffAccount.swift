@@ -6,16 +6,23 @@ struct HandoffAccount {
   private let results: [HandoffResult]
   private let stream: String
   private let functions: [String]
+  private let comparison: EventSign.Comparison
   private let milliseconds: Int64
   private let at: String
 
-  init(_ results: [HandoffResult], stream: String, functions: [String], milliseconds: Int64) {
+  init(
+    _ results: [HandoffResult], stream: String, functions: [String], comparison: EventSign.Comparison,
+    milliseconds: Int64
+  ) {
     self.results = results
     self.stream = stream
     self.functions = functions
+    self.comparison = comparison
     self.milliseconds = milliseconds
     at = Clock.utc
   }
+
+  var partitions: [Partition] { results.map(\.live) }
 
   var lines: [String] {
     let kinds = Set(results.filter { $0.archive != nil || $0.kind == .overlap }.map(\.kind.rawValue)).sorted().joined(
@@ -23,8 +30,8 @@ struct HandoffAccount {
     let compared = results.reduce(0) { $0 + $1.compared }
     var lines = [
       "handoff   \(Words.plural(results.count, "partition")), \(kinds), in \(Words.seconds(milliseconds)): "
-        + "\(Words.plural(UInt64(compared), "archived event")) read back from the stream and equal, hole 0"
-        + (results.allSatisfy(isProved) ? "" : "; UNPROVED where none was compared")
+        + "\(Words.plural(UInt64(compared), "archived event")) read back from the stream and \(comparison == .id ? "of equal ids" : "equal"), hole 0"
+        + (results.allSatisfy(HandoffAccount.isProved) ? "" : "; UNPROVED where none was compared")
     ]
     lines += results.map { result in
       let archive = result.kind == .overlap ? nil : HandoffAccount.archive(result)
@@ -36,10 +43,9 @@ struct HandoffAccount {
     return lines
   }
 
-  /// Something was compared, or there was nothing to hand off. An overlap was proved for all partitions together.
-  private func isProved(_ result: HandoffResult) -> Bool {
-    if result.kind == .overlap { return results.contains { $0.compared > 0 } }
-    return result.compared > 0 || result.archive == nil
+  /// Something was compared, or there was nothing to hand off: live begins with the partition's first event.
+  private static func isProved(_ result: HandoffResult) -> Bool {
+    result.compared > 0 || (result.kind == .overlap ? result.start == .zero : result.archive == nil)
   }
 
   private static func archive(_ result: HandoffResult) -> String {
@@ -60,7 +66,8 @@ struct HandoffAccount {
 
   var json: [(String, JSONText)] {
     [
-      ("stream", .string(stream)), ("functions", .array(functions.map { .string($0) })), ("at", .string(at)),
+      ("stream", .string(stream)), ("compared_by", .string(comparison.rawValue)),
+      ("functions", .array(functions.map { .string($0) })), ("at", .string(at)),
       ("milliseconds", .number(milliseconds)), ("hole", .number(0)),
       (
         "partitions",
@@ -77,7 +84,7 @@ struct HandoffAccount {
               ("digest_archived", HandoffAccount.digest(result.digest.archived, result)),
               ("digest_live", HandoffAccount.digest(result.digest.live, result)),
               ("archived_behind_live_first", .number(result.ahead.count)),
-              ("hole", .number(0)), ("proved", .bool(isProved(result))),
+              ("hole", .number(0)), ("proved", .bool(HandoffAccount.isProved(result))),
             ])
           })
       ),

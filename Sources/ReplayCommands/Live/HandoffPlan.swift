@@ -80,6 +80,15 @@ struct HandoffPlan {
     return error
   }
 
+  /// The stream begins where the archive ends, or none of it is to be compared: a run would refuse, unless it may not.
+  func unproved(archiveEnd end: Position, _ live: LivePartition, _ source: any LiveSource) -> ReplayError? {
+    let isComparable = end.firstNumber > live.start.number && command.stream.overlapEvents > 0
+    if isComparable || end == .zero || rule.mayBeUnproved { return nil }
+    let part = HandoffRun.Part(
+      archive: nil, live: live, handoff: Handoff(.exact, archiveEnd: end, tail: [], rule: rule))
+    return HandoffRun.error(.nothingCompared, part, of: source)
+  }
+
   var lines: [String] {
     let how =
       switch kind {
@@ -225,7 +234,7 @@ final class StreamEntry: Sendable {
   /// Of an overlap, for every partition of the stream; nil of an end that has a position, or where none is known.
   func ends(of archive: OpenedArchive, in source: any LiveSource) throws -> [Partition: Position]? {
     guard kind == .overlap else { return nil }
-    return try source.positions(at: try tail.window(archive).middle)
+    return try tail.latest(archive).flatMap { try source.positions(at: $0) }
   }
 
   /// Nil where it cannot be known without a run, or the segment cannot be read: then the run will say so.

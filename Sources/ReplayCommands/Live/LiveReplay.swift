@@ -53,6 +53,9 @@ struct LiveReplay {
       layout = EventLayout(archive)
       store = try store.reopened(layout)
     }
+    if behind.isEmpty, let path = command.stream.handoffReport {
+      Console.shared.say("replay: nothing was handed off by this run, so \(path) is left as it is")
+    }
     try follow(layout, source, store, isKnown: behind.count == projections.count)
     if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }
@@ -103,9 +106,13 @@ struct LiveReplay {
     let began = Clock.milliseconds()
     board?.change { $0.handsOff() }
     let checkpoint = store.checkpoints[functions[0]]
-    guard let results = try plan.prove(archive, source, checkpoint, stop: Signals.stop) else {
-      throw ExitCode(128 + Signals.signal)
+    let proved: [HandoffResult]?
+    do { proved = try plan.prove(archive, source, checkpoint, stop: Signals.stop) } catch let error as ReplayError {
+      // Not the account of another handoff that was left there.
+      try? report([("outcome", .string("refused")), ("error", .object(error.json))])
+      throw error
     }
+    guard let results = proved else { throw ExitCode(128 + Signals.signal) }
     let frontier = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.start) })
     let commit = EpochCommit(
       functions: functions.map { index in
@@ -117,16 +124,19 @@ struct LiveReplay {
         return function
       })
     try store.commit(commit)
-    let report = HandoffAccount(
+    let handoff = HandoffAccount(
       results, stream: source.name, functions: functions.map { projections[$0].name },
-      milliseconds: Clock.milliseconds() - began)
-    for line in report.lines { Console.shared.say("replay: \(line)") }
-    Console.shared.event("handoff", report.json)
-    board?.handedOff(report)
-    try account.handedOff(report)
-    if let path = command.stream.handoffReport {
-      try OutputFile.write(JSONText.object(report.json).text + "\n", to: path)
-    }
+      comparison: command.stream.compare, milliseconds: Clock.milliseconds() - began)
+    for line in handoff.lines { Console.shared.say("replay: \(line)") }
+    Console.shared.event("handoff", handoff.json)
+    board?.handedOff(handoff)
+    try account.handedOff(handoff)
+    try report(handoff.json)
+  }
+
+  private func report(_ account: [(String, JSONText)]) throws {
+    guard let path = command.stream.handoffReport else { return }
+    try OutputFile.write(JSONText.object(account).text + "\n", to: path)
   }
 
   private func knowAgain(_ source: any LiveSource, _ store: OpenedStore) throws {

@@ -7,6 +7,7 @@ final class LiveVoice {
   private var hasBegun = false
   private var wasCaughtUp = false
   private var wasLost = false
+  private var known: Set<Partition> = []
   private let began = Clock.milliseconds()
 
   init(_ stream: String) { self.stream = stream }
@@ -18,6 +19,11 @@ final class LiveVoice {
         "replay: live      following \(stream): \(Words.plural(state.gap, "position")) to go (Ctrl-C stops; the same command goes on)"
       )
     }
+    let now = Set(state.parts.map(\.partition))
+    for partition in now.subtracting(known).sorted() where !known.isEmpty {
+      Console.shared.say("replay: live      partition \(partition) is new, and is followed from its first event on")
+    }
+    known = now
     if state.isCaughtUp, !wasCaughtUp {
       wasCaughtUp = true
       Console.shared.say("replay: live      caught up in \(Words.seconds(Clock.milliseconds() - began))")

@@ -9,13 +9,21 @@ final class OverlapTail: Sendable {
   private let options: ArchiveOptions
   private let span: TimeSpan
   private let mayBeUnproved: Bool
-  /// The last times of files that were read for them.
-  private let times = Mutex<[SegmentEntry: [Int64]]>([:])
+  private struct Ending: Sendable {
+    var count = 0
+    /// The last ones.
+    var times: [Int64] = []
+  }
+
+  /// Of files that were read for their times.
+  private let endings = Mutex<[SegmentEntry: Ending]>([:])
 
   /// So many events at most are held; each takes about 100 bytes.
   static let maxEvents = 10_000_000
   /// The archive's end is the middle time of so many last events: a single one with a wrong clock does not move it.
   private static let endEvents = 1_000
+  /// Where so many have no time, none is looked for further back.
+  private static let timelessEvents = 100_000
 
   init(_ options: ArchiveOptions, span: TimeSpan, mayBeUnproved: Bool) {
     self.options = options
@@ -25,7 +33,11 @@ final class OverlapTail: Sendable {
 
   /// Throws `.usage` where the archive's events have no time.
   func window(_ archive: OpenedArchive) throws -> OverlapHandoff.Window {
-    guard let end = try archive.plan.partitions.compactMap({ try self.end(of: $0, archive) }).max() else {
+    let ends = try archive.plan.partitions.map { partition in
+      let last = try lastTimes(of: partition, archive).sorted()
+      return last.isEmpty ? nil : last[last.count / 2]
+    }
+    guard let end = ends.compactMap(\.self).max() else {
       throw ReplayError(
         .usage, "the archive's events have no time, so its end cannot be found in the stream",
         details: ["expected: a time in RFC 3339, or milliseconds since 1970, at \(archive.plan.anatomy.time)"],
@@ -34,25 +46,33 @@ final class OverlapTail: Sendable {
     return OverlapHandoff.Window(end: end, milliseconds: span.milliseconds)
   }
 
-  private func end(of partition: PartitionPlan, _ archive: OpenedArchive) throws -> Int64? {
-    var times: [Int64] = []
-    for segment in partition.segments.reversed() {
-      times = try lastTimes(of: segment, archive) + times
-      if times.count >= OverlapTail.endEvents { break }
-    }
-    let last = times.suffix(OverlapTail.endEvents).sorted()
-    return last.isEmpty ? nil : last[last.count / 2]
+  /// The time of the newest of the archive's last events; nil where they have none.
+  func latest(_ archive: OpenedArchive) throws -> Int64? {
+    try archive.plan.partitions.compactMap { try lastTimes(of: $0, archive).max() }.max()
   }
 
-  private func lastTimes(of segment: Segment, _ archive: OpenedArchive) throws -> [Int64] {
-    if let known = times.withLock({ $0[segment.entry] }) { return known }
-    var last: [Int64] = []
-    try each(of: segment, archive) { event in
-      if let time = event.sign.time { last.append(time) }
-      if last.count >= 2 * OverlapTail.endEvents { last.removeFirst(OverlapTail.endEvents) }
+  private func lastTimes(of partition: PartitionPlan, _ archive: OpenedArchive) throws -> [Int64] {
+    var (times, count): ([Int64], Int) = ([], 0)
+    for segment in partition.segments.reversed() {
+      let ending = try ending(of: segment, archive)
+      times = ending.times + times
+      count += ending.count
+      if times.count >= OverlapTail.endEvents || count >= OverlapTail.timelessEvents { break }
     }
-    let found = Array(last.suffix(OverlapTail.endEvents))
-    times.withLock { $0[segment.entry] = found }
+    return times.suffix(OverlapTail.endEvents)
+  }
+
+  private func ending(of segment: Segment, _ archive: OpenedArchive) throws -> Ending {
+    if let known = endings.withLock({ $0[segment.entry] }) { return known }
+    var ending = Ending()
+    try each(of: segment, archive) { event in
+      ending.count += 1
+      if let time = event.sign.time { ending.times.append(time) }
+      if ending.times.count >= 2 * OverlapTail.endEvents { ending.times.removeFirst(OverlapTail.endEvents) }
+    }
+    ending.times = ending.times.suffix(OverlapTail.endEvents)
+    let found = ending
+    endings.withLock { $0[segment.entry] = found }
     return found
   }
 

@@ -46,7 +46,7 @@ final class StatusBoard: Sendable {
   }
 
   func handedOff(_ account: HandoffAccount) {
-    state.quietly { $0.handedOff(.object(account.json)) }
+    state.quietly { $0.handedOff(.object(account.json), live: account.partitions) }
     look()
   }
 

@@ -21,8 +21,8 @@ struct StreamOptions: ParsableArguments {
   var overlapEvents = StreamOptions.usualOverlapEvents
   @Option(
     help: """
-      How far before the archive's end the stream is read where the archive has no positions: twice as long as its \
-      writer is late at most.
+      How far before the archive's end the stream is read where the archive has no positions: more than twice as long as \
+      its writer is late at most, as 30m, 6h or 3d.
       """)
   var overlapTime = StreamOptions.usualOverlapTime
   @Option(help: "Events are one if they have the same: content (bytes, or JSON but for white space), id.")
@@ -35,7 +35,7 @@ struct StreamOptions: ParsableArguments {
   var liveCommitInterval = 1.0
 
   static let usualOverlapEvents = 100
-  static let usualOverlapTime = TimeSpan(seconds: 3_600)
+  static let usualOverlapTime = TimeSpan(argument: "1h") ?? TimeSpan(seconds: 3_600)
 
   /// `-Xkey=value`, as kcat takes it too, in two words: the parser would call it unknown, and show it.
   static func parted(_ arguments: [String]) -> [String] {
@@ -47,14 +47,17 @@ struct StreamOptions: ParsableArguments {
 
   func validate() throws {
     if live == nil {
-      let flag =
-        untilCaughtUp
-        ? "--until-caught-up" : unprovedHandoff ? "--unproved-handoff" : handoffReport.map { _ in "--handoff-report" }
-      if let flag { throw ValidationError("\(flag) needs --live.") }
+      let flags = [
+        (untilCaughtUp, "--until-caught-up"), (unprovedHandoff, "--unproved-handoff"),
+        (handoffReport != nil, "--handoff-report"), (overlapTime != StreamOptions.usualOverlapTime, "--overlap-time"),
+        (overlapEvents != StreamOptions.usualOverlapEvents, "--overlap-events"), (compare != .content, "--compare"),
+      ]
+      if let flag = flags.first(where: \.0)?.1 { throw ValidationError("\(flag) needs --live.") }
     }
     if !(0...1_000_000).contains(overlapEvents) {
       throw ValidationError("--overlap-events must be from 0 to 1,000,000.")
     }
+    if overlapTime.milliseconds < 1_000 { throw ValidationError("--overlap-time must be at least 1s.") }
     if !(0.001...3_600).contains(liveCommitInterval) {
       throw ValidationError("--live-commit-interval must be from 0.001 to 3,600 seconds.")
     }

@@ -76,6 +76,9 @@ struct StreamOutlook {
       row.needed = nil
     }
     row.refusal = row.refusal ?? plan.refusal(of: partition, archive, parts, source)
+    if plan.kind == .exact, row.refusal == nil, let end = row.archiveEnd, let live = row.live {
+      row.refusal = plan.unproved(archiveEnd: end, live, source)
+    }
     if let place { rows[place] = row } else { rows.append(row) }
   }
 
@@ -112,7 +115,7 @@ extension StreamOutlook {
     for row in rows {
       table.add([
         row.name, row.live?.start.description ?? "-", row.live?.end.description ?? "-",
-        row.archiveEnd?.description ?? "-", row.needed.map { "\($0.firstNumber)" } ?? "-", StreamOutlook.verdict(row),
+        row.archiveEnd?.description ?? "-", row.needed.map { "\($0.firstNumber)" } ?? "-", verdict(row),
       ])
     }
     return [heading] + notes + table.lines
@@ -123,13 +126,13 @@ extension StreamOutlook {
       switch kind {
       case .exact?: "handoff by an exact end"
       case .lowerBound?: "handoff by a lower bound: the last segment is matched event by event"
-      case .overlap?: "handoff by time: needed from what was written about when the archive ends"
+      case .overlap?: "handoff by time: needed from about the archive's end on"
       case nil: "followed on from the store's positions"
       }
     return "live      \(stream): \(how)"
   }
 
-  private static func verdict(_ row: Row) -> String {
+  private func verdict(_ row: Row) -> String {
     guard let live = row.live else { return "NO SUCH PARTITION in the stream" }
     guard row.isNeeded else { return "nothing archived: begins with its first event" }
     guard let needed = row.needed else { return "not known before a run" }
@@ -137,10 +140,12 @@ extension StreamOutlook {
       if let short = needed.firstNumber.distance(from: live.end.number), short > 0 {
         return "THE STREAM ENDS \(Words.plural(short, "position")) before"
       }
+      if row.refusal?.code == .unproved { return "covered, and nothing left to compare: a run ends with 82" }
       return "covered, \(Words.plural(spare, "position")) to spare"
     }
     let lost = live.start.number.distance(from: needed.firstNumber)
-    return "PASSED, \(lost.map { Words.plural($0, "position") } ?? "unknown many") lost"
+    let count = lost.map { Words.plural($0, "position") } ?? "unknown many"
+    return kind == .lowerBound ? "PASSED, \(count) of the last segment gone" : "PASSED, \(count) lost"
   }
 
   var json: JSONText {

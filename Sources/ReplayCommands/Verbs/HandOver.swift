@@ -46,8 +46,15 @@ struct HandOver: ParsableCommand {
       String(to.dropFirst("kafka-group:".count)), of: try KafkaAddress(live), options: address.options)
     defer { group.close() }
     try verifyLog(positions, try KafkaAddress(live).topic)
-    // First nobody follows with this store any more, then the group may begin: never both.
     let path = try StoreOptions.path(store.store)
+    // Whatever stands against it is found before a run that follows is disturbed.
+    do {
+      let now = try SQLiteStore.followed(function, in: path)
+      try verifyNothingAhead(now)
+      try knowAgain(now.lastEvents, address)
+      try group.verify(now.frontier)
+    } catch { throw told(error, effect: "nothing was written; a run that follows goes on") }
+    // First nobody follows with this store any more, then the group may begin: never both.
     let final = try SQLiteStore.handOver(
       function, in: path, to: to, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
     do {
@@ -58,7 +65,7 @@ struct HandOver: ParsableCommand {
       _ = try SQLiteStore.handOver(
         function, in: path, to: "nobody: \(to) did not take it", phase: before,
         busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
-      throw told(error)
+      throw told(error, effect: "nothing was committed for the group; a run that followed has ended: start it again")
     }
     for (partition, next) in final.frontier.sorted(by: { $0.key < $1.key }) {
       Console.shared.data("group \(group.name): \(partition) goes on at \(next.firstNumber)")
@@ -84,7 +91,7 @@ struct HandOver: ParsableCommand {
       throw ReplayError(
         .temporary, "the function \(function) has events from the archive that the stream is still to bring",
         details: ["partition \(partition): it is at \(next), the last of \(ahead.count) such events is at \(last)"],
-        effect: "nothing was written", next: "let it go on with --live and --until-caught-up first")
+        next: "let it go on with --live and --until-caught-up first")
     }
   }
 
@@ -97,7 +104,11 @@ struct HandOver: ParsableCommand {
       next: "name that stream with --live")
   }
 
-  private func told(_ error: any Error) -> any Error {
+  private func told(_ error: any Error, effect: String) -> any Error {
+    if var error = error as? ReplayError {
+      error.effect = effect
+      return error
+    }
     guard case let error as LiveError = error else { return error }
     var (told, place) = (ReplayError(.beyondEnd, "the function's positions are not in the stream: \(live)"), "")
     switch error {
@@ -108,7 +119,7 @@ struct HandOver: ParsableCommand {
       place = "partition \(partition): the function is at \(wanted), the stream begins at \(start)"
     }
     told.details = [place]
-    told.effect = "nothing was committed for the group"
+    told.effect = effect
     told.next = "look whether this is the stream that the function followed"
     return told
   }

@@ -33,7 +33,10 @@ struct Status: ParsableCommand {
     }
     for line in functions.flatMap({ Status.lines($0) }) { Console.shared.data(line) }
     var said: Set<String> = []
-    for function in functions where said.insert(function.command).inserted {
+    for function in functions where function.phase == .handedOver {
+      Console.shared.say("next: nothing here: \(function.name) is in the hands of another consumer, \(function.owner)")
+    }
+    for function in functions where function.phase != .handedOver && said.insert(function.command).inserted {
       Console.shared.say("next: \(function.command) (takes in what is new)")
     }
   }

@@ -65,7 +65,7 @@ struct Wait: ParsableCommand {
   private func late(_ settlement: Settlement, _ functions: [FunctionPositions], _ path: String) -> ReplayError {
     var details = ["expected partition \(position.partition) beyond position \(position.position)"]
     if case .open(let next?) = settlement {
-      details.append("found: its next position is \(next)")
+      details.append("found: its next position is \(next)\(Wait.whose(next, position.partition, functions))")
     } else {
       let known = Set(functions.flatMap { $0.next.keys.map(\.name) }).sorted { ($0.count, $0) < ($1.count, $1) }
       details.append("found: no such partition yet; known: \(known.isEmpty ? "none" : Wait.list(known))")
@@ -73,6 +73,13 @@ struct Wait: ParsableCommand {
     return ReplayError(
       .timeout, "the event \(position) is not in the store after \(timeout): \(path)", details: details,
       next: "see whether the run still runs and how far it is: replay status --store \(Words.shellQuoted(path))")
+  }
+
+  /// The function that is least far, where several were waited for.
+  private static func whose(_ next: Position, _ partition: String, _ functions: [FunctionPositions]) -> String {
+    guard functions.count > 1 else { return "" }
+    let last = functions.first { $0.next.contains { $0.key.name == partition && $0.value == next } }
+    return last.map { " of \($0.name)" } ?? ""
   }
 
   private static func list(_ names: [String]) -> String {

@@ -239,7 +239,10 @@ public final class LiveDecoder: PayloadDecoder {
       details: [
         "position \(message.position) of partition \(messages.partition)", "expected: \(expected)",
         "found:    \(found ?? "nothing")",
-      ], next: "mend it where the stream can be mended, as a directory's file can, then run the same command"
+      ],
+      next:
+        "mend it where the stream can be mended, as a directory's file can, then run the same command; a topic keeps it "
+        + "until its retention has passed, and no flag passes over it yet"
     ).at(Segment(live: messages.partition, of: stream), ordinal: UInt64(place - first))
   }
 }

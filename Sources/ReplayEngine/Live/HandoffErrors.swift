@@ -52,16 +52,17 @@ extension HandoffRun {
     return told
   }
 
-  static func error(_ refusal: Handoff.Refusal, _ part: Part, of source: any LiveSource) -> ReplayError {
+  public static func error(_ refusal: Handoff.Refusal, _ part: Part, of source: any LiveSource) -> ReplayError {
     let place = "partition \(part.live.partition)"
+    // What is known again was applied before, from the stream itself.
+    let side = part.archive == nil ? "applied" : "archived"
     switch refusal {
     case .differs(let position, let archived):
       return ReplayError(
         .otherStream, "the stream's events are not those of the archive: \(source.name)",
         details: [
-          "\(place), position \(position): the stream has another event than the archive has at \(archived)",
-          "\(part.handoff.compared) events before it are the same",
-        ], effect: effect,
+          "\(place), position \(position): the stream has another event than the one \(side) as \(archived)"
+        ] + (part.archive == nil ? [] : ["\(part.handoff.compared) events before it are the same"]), effect: effect,
         next: "compare them (`replay cat --from`); a topic that was deleted and made anew, a wrong topic or a damaged "
           + "archive look like this")
     case .missing(let archived, let found):
@@ -72,7 +73,7 @@ extension HandoffRun {
     case .ends(let end, let archived):
       return ReplayError(
         .beyondEnd, "the stream ends before the archive does: \(source.name)",
-        details: ["\(place): expected the archived event at position \(archived)", "found: it ends at \(end)"],
+        details: ["\(place): expected the event \(side) as \(archived)", "found: it ends at \(end)"],
         effect: effect, next: "look whether this is the stream that was archived, or one that was made anew")
     case .nothingCompared:
       return ReplayError(

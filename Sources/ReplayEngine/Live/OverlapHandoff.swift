@@ -15,11 +15,14 @@ public struct OverlapHandoff: Sendable {
     public let from: Int64
     /// The stream's events before it must be archived, and the archive's from it on must be in the stream.
     public let middle: Int64
+    /// An event that says it is from later than this has a wrong clock; it proves nothing.
+    public let latest: Int64
 
-    /// `milliseconds`: from there to the archive's `end`.
+    /// `milliseconds`: from its beginning to the archive's end.
     public init(end: Int64, milliseconds: Int64) {
       from = end - milliseconds
       middle = end - milliseconds / 2
+      latest = end + milliseconds
     }
   }
 
@@ -32,7 +35,9 @@ public struct OverlapHandoff: Sendable {
     case differs(Partition, position: Position, archived: Position)
     /// The stream begins with an event that is not archived: those before it may have been in neither.
     case expired(Partition, start: Position)
-    case nothingCompared
+    /// None of the events that the partition has, or had, was compared; the last one that was seen is of `last`. Nil: none
+    /// of any partition.
+    case nothingCompared(Partition?, last: Int64?)
   }
 
   /// What one partition's handoff came to.
@@ -49,13 +54,12 @@ public struct OverlapHandoff: Sendable {
     public let digest: HandoffDigest
   }
 
+  /// Archived events that are one to us.
   private struct Archived {
-    var count = 0
-    var found = 0
-    /// What stands for it.
-    let key: UInt64
-    let position: Position
-    let time: Int64?
+    /// The place of the first of them.
+    let place: UInt32
+    var count: UInt32 = 0
+    var found: UInt32 = 0
   }
 
   private struct Part {
@@ -74,8 +78,10 @@ public struct OverlapHandoff: Sendable {
 
   private let window: Window
   private let comparison: EventSign.Comparison
+  private let events: [SignedEvent]
   private var archived: [UInt64: Archived] = [:]
-  private var ids: [UInt64: Position] = [:]
+  /// Places, by the id.
+  private var ids: [UInt64: UInt32] = [:]
   private var parts: [Partition: Part] = [:]
 
   /// `archived`: every archived event that the window may hold. `streams`: the partitions as they are once the archive
@@ -86,11 +92,11 @@ public struct OverlapHandoff: Sendable {
   ) {
     self.window = window
     self.comparison = comparison
-    for event in archived {
-      let key = key(event.sign)
-      let first = Archived(key: key, position: event.position, time: event.sign.time)
-      self.archived[key, default: first].count += 1
-      if comparison == .content, let id = event.sign.id { ids[id] = event.position }
+    events = archived
+    for (place, event) in archived.enumerated() {
+      let place = UInt32(place)
+      self.archived[key(event.sign), default: Archived(place: place)].count += 1
+      if comparison == .content, let id = event.sign.id { ids[id] = place }
     }
     for (stream, position) in streams {
       let isCut = position.number == stream.start.number && stream.start.number > WideNumber(low: 0)
@@ -103,6 +109,9 @@ public struct OverlapHandoff: Sendable {
     comparison == .id ? sign.id ?? sign.print.tokens : sign.print.tokens
   }
 
+  /// An event ahead of where the partition is read from, which is not compared.
+  public mutating func passed(_ partition: Partition, time: Int64?) { parts[partition]?.latest = time }
+
   /// The next event of a partition, before its end. Throws `Refusal`.
   public mutating func take(_ partition: Partition, _ position: Position, _ sign: EventSign) throws(Refusal) {
     guard var part = parts[partition] else { return }
@@ -111,15 +120,15 @@ public struct OverlapHandoff: Sendable {
     if isFirst { part.firstTime = part.latest }
     if let archived = find(sign) {
       part.compared += 1
-      part.digest.add(archived: archived.key, live: key(sign), at: position)
+      part.digest.add(archived: key(archived.sign), live: key(sign), at: position)
       if part.start == nil {
         part.last = PrintedEvent(position: position, print: sign.print)
       } else {
         part.ahead.append(position)
       }
     } else if part.start == nil {
-      if archived[key(sign)] == nil, let id = sign.id, let archived = ids[id] {
-        throw .differs(partition, position: position, archived: archived)
+      if archived[key(sign)] == nil, let id = sign.id, let place = ids[id] {
+        throw .differs(partition, position: position, archived: events[Int(place)].position)
       }
       let time = part.latest ?? .max
       if part.isCut, isFirst, time >= window.from { throw .expired(partition, start: position) }
@@ -132,24 +141,29 @@ public struct OverlapHandoff: Sendable {
     parts[partition] = part
   }
 
-  private mutating func find(_ sign: EventSign) -> Archived? {
+  private mutating func find(_ sign: EventSign) -> SignedEvent? {
     guard let known = archived[key(sign)], known.found < known.count else { return nil }
     archived[key(sign)]?.found += 1
-    return known
+    return events[Int(known.place)]
   }
 
   /// Everything of the stream before its ends was taken. Throws `Refusal`.
   public func finish(mayBeUnproved: Bool) throws(Refusal) -> [Partition: Outcome] {
     // What retention took cannot be found again.
     let gone = parts.values.filter(\.isCut).compactMap(\.firstTime).max()
-    let missing = archived.values.filter { event in
-      guard event.found == 0, let time = event.time else { return false }
-      return time >= window.middle && time > gone ?? .min
+    let missing = archived.values.lazy.filter { $0.found == 0 }.map { events[Int($0.place)] }.filter { event in
+      guard let time = event.sign.time else { return false }
+      return time >= window.middle && time <= window.latest && time > gone ?? .min
     }.min { $0.position < $1.position }
-    if let missing, !mayBeUnproved {
-      throw .notInStream(archived: missing.position, time: missing.time ?? window.middle)
+    if let missing {
+      throw .notInStream(archived: missing.position, time: missing.sign.time ?? window.middle)
     }
-    if !mayBeUnproved, parts.values.allSatisfy({ $0.compared == 0 }) { throw .nothingCompared }
+    if !mayBeUnproved {
+      // Who never had an event before the place where live begins has none to lose.
+      let unproved = parts.filter { $0.value.compared == 0 && $0.value.start ?? $0.value.end > .zero }
+      if let part = unproved.min(by: { $0.key < $1.key }) { throw .nothingCompared(part.key, last: part.value.latest) }
+      if parts.values.allSatisfy({ $0.compared == 0 }) { throw .nothingCompared(nil, last: nil) }
+    }
     return parts.mapValues { part in
       Outcome(
         start: part.start ?? part.end, compared: part.compared, ahead: part.ahead, last: part.last,

@@ -30,9 +30,10 @@ public struct OverlapRun {
   /// The results in the order of the partitions; nil where it was asked to stop. Throws `ReplayError`: then nothing live
   /// may be applied.
   public mutating func run() throws -> [HandoffResult]? {
-    guard let entries = try entries() else { return nil }
+    guard let (entries, before) = try entries() else { return nil }
     let ways = streams.map { ($0, entries[$0.partition] ?? $0.start) }
     var handoff = OverlapHandoff(archived, window, by: rule.comparison, streams: ways)
+    for (partition, time) in before { handoff.passed(partition, time: time) }
     let signs = signs
     do {
       let isWhole = try read(ways.filter { $1 < $0.end }) { messages, end in
@@ -49,10 +50,11 @@ public struct OverlapRun {
     }
   }
 
-  /// Where each partition is read from; nil where it was asked to stop. A stream may have no answer for a time, or a wrong
+  /// Where each partition is read from, and when the event before that happened; nil where it was asked to stop. A stream may have no answer for a time, or a wrong
   /// one: if the event before the position that it names is not before the window, it is read from its start.
-  private mutating func entries() throws -> [Partition: Position]? {
-    guard let known = try source.positions(at: window.from) else { return [:] }
+  private mutating func entries() throws -> (from: [Partition: Position], before: [Partition: Int64])? {
+    guard let known = try source.positions(at: window.from) else { return ([:], [:]) }
+    var times: [Partition: Int64] = [:]
     var entries: [Partition: Position] = [:]
     var before: [(LivePartition, Position)] = []
     for part in streams {
@@ -66,13 +68,16 @@ public struct OverlapRun {
       guard let entry = entries[partition], let event = messages.messages.first, event.position < entry else {
         return true
       }
-      if let time = try signs(messages).first?.time, time < from { return true }
-      entries[partition] = .zero
+      if let time = try signs(messages).first?.time, time < from {
+        times[partition] = time
+      } else {
+        entries[partition] = .zero
+      }
       return true
     }
     guard isWhole else { return nil }
     for part in streams { entries[part.partition] = max(entries[part.partition] ?? .zero, part.start) }
-    return entries
+    return (entries, times)
   }
 
   /// Gives `take` what comes of these partitions from their positions on, with each one's end, until it has enough of a
@@ -124,11 +129,15 @@ extension OverlapRun {
       return ReplayError(
         .otherStream, "the stream lacks an event that was archived: \(source.name)",
         details: ["archived as \(archived), of \(time(at))", "found: none like it, in any partition"], effect: effect,
-        next: "look whether this is the stream that was archived; if its writer set the JSON anew, say --compare id")
+        next:
+          "look at it (`replay cat --from`), and whether this is the stream that was archived; if its writer set the JSON "
+          + "anew, say --compare id")
     case .differs(let partition, let position, let archived):
       return ReplayError(
         .otherStream, "the stream has another event of the same id: \(source.name)",
-        details: ["partition \(partition), position \(position): its payload is not that of the archived \(archived)"],
+        details: [
+          "partition \(partition), position \(position): its payload is not that of the event archived as \(archived)"
+        ],
         effect: effect,
         next: "if only its form differs (numbers, escapes, members in another order), say --compare id")
     case .expired(let partition, let start):
@@ -139,7 +148,17 @@ extension OverlapRun {
           "found: it begins at position \(start) with one that is not",
         ], effect: effect,
         next: "let the archive take in what is missing and run the same command, or lengthen the stream's retention")
-    case .nothingCompared:
+    case .nothingCompared(let partition?, let last):
+      return ReplayError(
+        .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
+        details: [
+          "partition \(partition): none of its events within --overlap-time of the archive's end is archived",
+          "its last one before that: \(last.map { "of \(time($0))" } ?? "not in the stream any more")",
+        ], effect: effect,
+        next:
+          "say an --overlap-time that reaches back to it; or look at both ends, and say --unproved-handoff if they belong "
+          + "together")
+    case .nothingCompared(nil, _):
       return ReplayError(
         .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
         details: ["none of its events in the overlap is archived"], effect: effect,
