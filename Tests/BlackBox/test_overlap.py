@@ -42,6 +42,10 @@ class Scene:
         self.stream.create(3)
         for partition, own in enumerate(self.events):
             self.stream.append(partition, [self.line(one) for one in own])
+            # A file was written to last when its last event happened.
+            for first, end in zip(files := self.stream.files[partition], files[1:] + [len(own)]) if kind == "dir" else ():
+                written = datetime.datetime.fromisoformat(own[end - 1]["time"].replace("Z", "+00:00")).timestamp()
+                os.utime(self.stream.path(partition, first), (written, written))
 
     def line(self, one):
         return json.dumps(one, ensure_ascii=False, separators=(",", ":")).encode()
@@ -137,13 +141,15 @@ class OverlapTests(unittest.TestCase):
         return done
 
     def test_a_file_that_is_missing_is_a_hole(self):
-        scene = self.scene()
-        os.remove(scene.files[-4])
+        scene = self.scene(count=9_000)
+        for place in (-6, -7, -8, -9):
+            os.remove(scene.files[place])
         self.assert_refused(scene, 80, "the stream has an event that the archive should have, and has not")
 
     def test_a_last_file_that_is_missing_comes_from_the_stream(self):
         scene = self.scene()
         os.remove(scene.files[-1])
+        os.remove(scene.files[-3])
         done = replay(*scene.arguments())
         self.assertEqual(done.returncode, 0, done.stderr)
         scene.check(self)
@@ -187,7 +193,7 @@ class OverlapTests(unittest.TestCase):
         anew = lambda line: json.dumps(json.loads(line), sort_keys=True, ensure_ascii=True).encode()
         for first in range(0, len(scene.archived), 400):
             scene.write(scene.archived[first:first + 400], anew)
-        done = self.assert_refused(scene, 80, "the stream has another event of the same id")
+        done = self.assert_refused(scene, 80, "the same id and another payload")
         self.assertIn("--compare id", done.stderr)
         done = replay(*scene.arguments("--compare", "id"))
         self.assertEqual(done.returncode, 0, done.stderr)

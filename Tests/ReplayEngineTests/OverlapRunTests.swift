@@ -7,7 +7,6 @@ import Testing
 /// The handoff by time over a scripted stream: where it is entered, and what stops it.
 struct OverlapRunTests {
   private let stream = ScriptedStream(log: "retail")
-  private let window = OverlapHandoff.Window(end: 100_000, milliseconds: 40_000)
 
   /// Event `number` happened in that second of 1970.
   private func json(_ number: Int) -> String {
@@ -27,9 +26,9 @@ struct OverlapRunTests {
     let signer = EventSigner(Anatomy(), of: stream.name, log: stream.log, limits: DecodeLimits())
     let clock = stream.clock
     var run = try OverlapRun(
-      archived, window, by: Handoff.Rule(), of: stream, stop: stop, now: { Int64(clock.milliseconds) },
-      signs: signer.signs)
-    return try run.run()
+      of: stream, by: Handoff.Rule(), proofEvents: 10, maxEvents: 1_000, stop: stop,
+      now: { Int64(clock.milliseconds) }, signs: signer.signs)
+    return try run.run(from: 60_000) { handoff in for event in archived { _ = handoff.look(at: event) } }
   }
 
   /// F14: whatever the stream answers when it is asked for a time, no event is passed over.
@@ -49,7 +48,7 @@ struct OverlapRunTests {
     }
     let result = try #require(try run(archived(0..<101))?.first)
     #expect(result.start == Position(101))
-    #expect(result.compared == (times == "right" ? 41 : 101), "else it is read from its start")
+    #expect(result.compared == (times == "right" ? 51 : 101), "else it is read from its start")
     #expect(result.last?.position == Position(100))
   }
 
@@ -71,6 +70,13 @@ struct OverlapRunTests {
     #expect(error?.code == .unavailable)
   }
 
+  @Test func noMoreThanCanBeHeld() throws {
+    let partition = stream.open("0")
+    for number in 0..<1_001 { stream.append(LiveDraft(json(number)), to: partition) }
+    let error = #expect(throws: ReplayError.self) { try run(archived(0..<101)) }
+    #expect(error?.code == .usage)
+  }
+
   @Test func itStopsWhenAsked() throws {
     let partition = stream.open("0")
     stream.append(LiveDraft(json(99)), to: partition)
@@ -85,6 +91,7 @@ struct OverlapRunTests {
     stream.append(LiveDraft("{ \"id\":\"ü\\\"1\", \"time\":\"1970-01-01T00:01:39.5+00:00\" }", time: 7), to: partition)
     stream.append(LiveDraft("{\"id\":12,\"time\":99500}"), to: partition)
     stream.append(LiveDraft("{\"time\":\"yesterday\"}", time: 7), to: partition)
+    stream.append(LiveDraft("{\"id\":12,\"source\":\"a\",\"time\":99500}"), to: partition)
     let signer = EventSigner(Anatomy(), of: stream.name, log: stream.log, limits: DecodeLimits())
     try stream.seek([partition: .zero])
     guard case .messages(let messages)? = try stream.poll(milliseconds: 10) else {
@@ -92,8 +99,9 @@ struct OverlapRunTests {
       return
     }
     let signs = try signer.signs(of: messages)
-    #expect(signs.map(\.time) == [99_500, 99_500_000, 7])
-    #expect(signs.map { $0.id == nil } == [false, false, true])
-    #expect(Set(signs.map(\.print)).count == 3)
+    #expect(signs.map(\.time) == [99_500, 99_500_000, nil, 99_500_000])
+    #expect(signs.map { $0.id == nil } == [false, false, true, false])
+    #expect(Set(signs.map(\.id)).count == 4, "an id is unique within its source")
+    #expect(Set(signs.map(\.print)).count == 4)
   }
 }

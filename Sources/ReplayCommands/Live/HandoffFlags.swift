@@ -23,7 +23,7 @@ extension HandoffPlan {
       switch kind {
       case .exact: (time, "the archive knows its end")
       case .lowerBound: (unproved + events + time, "the last segment is compared whole, or the end is not found")
-      case .overlap: (events, "all events of --overlap-time are compared")
+      case .overlap: ([], "")
       }
     return idle.map { "live      \($0) changes nothing: \(why)" }
   }

@@ -23,6 +23,9 @@ struct HandoffPlan {
   private let liveLog: String
   private let streamName: String
 
+  /// Events of the stream that are held while they are looked for, at most; each takes about 150 bytes.
+  private static let maxOverlapEvents = 10_000_000
+
   /// Throws `ReplayError` where the two cannot belong together, or the stream has already lost what comes next.
   init(_ archive: OpenedArchive, _ source: any LiveSource, _ command: any HandoffCommand) throws {
     try self.init(describing: archive, source, command)
@@ -43,8 +46,7 @@ struct HandoffPlan {
     case .none: kind = .overlap
     }
     try HandoffPlan.check(command.stream, for: kind)
-    tail = OverlapTail(
-      command.archive, span: command.stream.overlapTime, mayBeUnproved: command.stream.unprovedHandoff)
+    tail = OverlapTail(command.archive, span: command.stream.overlapTime)
     entry = StreamEntry(kind: kind, options: command.archive, tail: tail)
     let logs = Set(archive.plan.partitions.map(\.partition.log)).sorted()
     guard logs.count <= 1 else {
@@ -128,11 +130,11 @@ struct HandoffPlan {
     let byContent: EventSigns = { $0.signs(PayloadPrinter.print) }
     let signer = EventSigner(archive.plan.anatomy, of: source.name, log: source.log, limits: command.archive.limits)
     if kind == .overlap {
-      let window = try tail.window(archive)
       var run = try OverlapRun(
-        try tail.events(archive, window), window, by: rule, of: source, stop: stop, now: Clock.milliseconds,
-        signs: signer.signs)
-      return try run.run()
+        of: source, by: rule, proofEvents: command.stream.overlapEvents, maxEvents: HandoffPlan.maxOverlapEvents,
+        stop: stop, now: Clock.milliseconds, signs: signer.signs)
+      let isSparse = rule.isSparse
+      return try run.run(from: try tail.from(archive)) { try tail.search(archive, into: &$0, isSparse: isSparse) }
     }
     var run = HandoffRun(
       try parts(archive, source, checkpoint), of: source, stop: stop, now: Clock.milliseconds,

@@ -8,58 +8,63 @@ import Synchronization
 final class OverlapTail: Sendable {
   private let options: ArchiveOptions
   private let span: TimeSpan
-  private let mayBeUnproved: Bool
+
   private struct Ending: Sendable {
     var count = 0
     /// The last ones.
-    var times: [Int64] = []
+    var events: [SignedEvent] = []
   }
 
-  /// Of files that were read for their times.
+  /// Of files that were read for their end.
   private let endings = Mutex<[SegmentEntry: Ending]>([:])
 
-  /// So many events at most are held; each takes about 100 bytes.
-  static let maxEvents = 10_000_000
-  /// The archive's end is the middle time of so many last events: a single one with a wrong clock does not move it.
+  /// The archive's end is the middle time of so many last events: a few with a wrong clock do not move it.
   private static let endEvents = 1_000
   /// Where so many have no time, none is looked for further back.
   private static let timelessEvents = 100_000
+  /// The archive is searched back until so many events and files have nothing that the stream has.
+  private static let (strangeEvents, strangeFiles) = (10_000, 3)
+  private static let effect = "the archive is replayed and committed; nothing live was applied"
 
-  init(_ options: ArchiveOptions, span: TimeSpan, mayBeUnproved: Bool) {
+  init(_ options: ArchiveOptions, span: TimeSpan) {
     self.options = options
     self.span = span
-    self.mayBeUnproved = mayBeUnproved
   }
 
-  /// Throws `.usage` where the archive's events have no time.
-  func window(_ archive: OpenedArchive) throws -> OverlapHandoff.Window {
+  /// Where the stream is to be read from, in milliseconds since 1970. Throws `.usage` where the archive's events have no
+  /// time.
+  func from(_ archive: OpenedArchive) throws -> Int64 { try end(archive) - span.milliseconds }
+
+  private func end(_ archive: OpenedArchive) throws -> Int64 {
     let ends = try archive.plan.partitions.map { partition in
-      let last = try lastTimes(of: partition, archive).sorted()
+      let last = try lastEvents(of: partition, archive).compactMap(\.sign.time).sorted()
       return last.isEmpty ? nil : last[last.count / 2]
     }
-    guard let end = ends.compactMap(\.self).max() else {
-      throw ReplayError(
-        .usage, "the archive's events have no time, so its end cannot be found in the stream",
-        details: ["expected: a time in RFC 3339, or milliseconds since 1970, at \(archive.plan.anatomy.time)"],
-        effect: "nothing live was applied", next: "say with --time where it is")
-    }
-    return OverlapHandoff.Window(end: end, milliseconds: span.milliseconds)
+    if let end = ends.compactMap(\.self).max() { return end }
+    let isEmpty = try archive.plan.partitions.allSatisfy { try lastEvents(of: $0, archive).isEmpty }
+    throw ReplayError(
+      .usage,
+      isEmpty
+        ? "the archive has no event, so its end cannot be found in the stream"
+        : "the archive's events have no time, so its end cannot be found in the stream",
+      details: ["expected: a time in RFC 3339, or milliseconds since 1970, at \(archive.plan.anatomy.time)"],
+      effect: OverlapTail.effect, next: "say with --time where it is")
   }
 
   /// The time of the newest of the archive's last events; nil where they have none.
   func latest(_ archive: OpenedArchive) throws -> Int64? {
-    try archive.plan.partitions.compactMap { try lastTimes(of: $0, archive).max() }.max()
+    try archive.plan.partitions.flatMap { try lastEvents(of: $0, archive).compactMap(\.sign.time) }.max()
   }
 
-  private func lastTimes(of partition: PartitionPlan, _ archive: OpenedArchive) throws -> [Int64] {
-    var (times, count): ([Int64], Int) = ([], 0)
+  private func lastEvents(of partition: PartitionPlan, _ archive: OpenedArchive) throws -> [SignedEvent] {
+    var (events, count): ([SignedEvent], Int) = ([], 0)
     for segment in partition.segments.reversed() {
       let ending = try ending(of: segment, archive)
-      times = ending.times + times
+      events = ending.events + events
       count += ending.count
-      if times.count >= OverlapTail.endEvents || count >= OverlapTail.timelessEvents { break }
+      if events.count >= OverlapTail.endEvents || count >= OverlapTail.timelessEvents { break }
     }
-    return times.suffix(OverlapTail.endEvents)
+    return events.suffix(OverlapTail.endEvents)
   }
 
   private func ending(of segment: Segment, _ archive: OpenedArchive) throws -> Ending {
@@ -67,10 +72,10 @@ final class OverlapTail: Sendable {
     var ending = Ending()
     try each(of: segment, archive) { event in
       ending.count += 1
-      if let time = event.sign.time { ending.times.append(time) }
-      if ending.times.count >= 2 * OverlapTail.endEvents { ending.times.removeFirst(OverlapTail.endEvents) }
+      ending.events.append(event)
+      if ending.events.count >= 2 * OverlapTail.endEvents { ending.events.removeFirst(OverlapTail.endEvents) }
     }
-    ending.times = ending.times.suffix(OverlapTail.endEvents)
+    ending.events = ending.events.suffix(OverlapTail.endEvents)
     let found = ending
     endings.withLock { $0[segment.entry] = found }
     return found
@@ -82,40 +87,27 @@ final class OverlapTail: Sendable {
       body)
   }
 
-  /// Every event that the window may hold: files are read back until one is older than it by as much again. An event that
-  /// stands behind a newer one was written after that one happened, so only what is older than both is left out.
-  func events(_ archive: OpenedArchive, _ window: OverlapHandoff.Window) throws -> [SignedEvent] {
-    let oldest = window.from - span.milliseconds
-    var found: [SignedEvent] = []
+  /// Looks for the stream's events, from the last file on backwards. The files before those that have some have none: an
+  /// event is archived after it is written.
+  func search(_ archive: OpenedArchive, into handoff: inout OverlapHandoff, isSparse: Bool) throws {
+    let end = try end(archive)
     for partition in archive.plan.partitions {
+      var (events, files) = (0, 0)
       for segment in partition.segments.reversed() {
-        let before = found.count
-        var (count, latest) = (0, Int64.min)
+        var (latest, isStrange): (Int64?, Bool) = (nil, true)
         try each(of: segment, archive) { event in
-          count += 1
-          latest = max(latest, event.sign.time ?? .min)
-          if latest >= oldest || event.sign.time == nil { found.append(event) }
-          if found.count > OverlapTail.maxEvents { throw tooMany(segment) }
+          if let time = event.sign.time { latest = max(latest ?? time, time) }
+          events += 1
+          if handoff.look(at: event) { isStrange = false }
         }
-        if count > 0, found.count == before { break }
+        (events, files) = isStrange ? (events, files + 1) : (0, 0)
+        let isBefore = events >= OverlapTail.strangeEvents && files >= OverlapTail.strangeFiles
+        if isBefore, !handoff.mustSearch(latest: latest, margin: max(span.milliseconds, 86_400_000)) { break }
+      }
+      // A compacted topic may lack what was archived.
+      for event in isSparse ? [] : try lastEvents(of: partition, archive) {
+        if let time = event.sign.time, abs(time - end) <= span.milliseconds / 2 { handoff.expect(event) }
       }
     }
-    let nameless = found.first { $0.sign.id == nil && $0.sign.time == nil }
-    if let nameless, !mayBeUnproved {
-      throw ReplayError(
-        .unproved, "an archived event has neither an id nor a time: another one may be like it",
-        details: ["archived as \(nameless.position)"],
-        effect: "the archive is replayed and committed; nothing live was applied",
-        next: "say with --id or --time where they are, or --unproved-handoff if no two events are alike")
-    }
-    return found
-  }
-
-  private func tooMany(_ segment: Segment) -> ReplayError {
-    ReplayError(
-      .usage, "the archive's last \(span) have more events than can be compared: \(segment.entry.name)",
-      details: ["at most \(Words.count(OverlapTail.maxEvents))"],
-      effect: "the archive is replayed and committed; nothing live was applied",
-      next: "say a shorter --overlap-time, if the archive's writer is not later than half of it")
   }
 }

@@ -29,10 +29,14 @@ public struct WideNumber: Hashable, Comparable, Sendable {
   }
 
   /// One less; nil of zero.
-  public var predecessor: WideNumber? {
-    if low > 0 { return WideNumber(high: high, middle: middle, low: low - 1) }
-    if middle > 0 { return WideNumber(high: high, middle: middle - 1, low: .max) }
-    return high > 0 ? WideNumber(high: high - 1, middle: .max, low: .max) : nil
+  public var predecessor: WideNumber? { reduced(by: 1) }
+
+  /// The difference; nil where it would be negative.
+  public func reduced(by count: UInt64) -> WideNumber? {
+    let (low, borrows) = low.subtractingReportingOverflow(count)
+    guard borrows else { return WideNumber(high: high, middle: middle, low: low) }
+    if middle > 0 { return WideNumber(high: high, middle: middle - 1, low: low) }
+    return high > 0 ? WideNumber(high: high - 1, middle: .max, low: low) : nil
   }
 
   /// `self - other` where it fits 64 bits; nil where it does not, or is negative.

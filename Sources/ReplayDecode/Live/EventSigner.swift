@@ -8,7 +8,7 @@ public final class EventSigner {
   /// `stream`: its name, for messages.
   public init(_ anatomy: Anatomy, of stream: String, log: String, limits: DecodeLimits) {
     let extraction = Extraction(
-      fields: [anatomy.id, anatomy.time], functions: [Extraction.Function(conditions: [], columns: [])],
+      fields: EventSigner.fields(anatomy), functions: [Extraction.Function(conditions: [], columns: [])],
       anatomy: anatomy)
     decoder = LiveDecoder(extraction, of: stream, key: .asInArchive, limits: limits)
     block = RecordBlock(segment: Segment(live: Partition(log: log, side: .live, id: []), of: stream))
@@ -23,19 +23,26 @@ public final class EventSigner {
       for record in 0..<block.count {
         let place = range.lowerBound + Int(block.ordinals[record])
         let sign = EventSigner.sign(block, record, print: signs[place].print)
-        signs[place] = EventSign(print: sign.print, id: sign.id, time: sign.time ?? messages.messages[place].time)
+        signs[place] = sign
       }
       range = range.dropFirst(count)
     }
     return signs
   }
 
-  /// `block`'s first two fields are id and time.
+  /// Id, time, and what the id is unique in: CloudEvents 1.0 has a source beside it.
+  static func fields(_ anatomy: Anatomy) -> [JSONPath] {
+    [anatomy.id, anatomy.time, JSONPath(members: anatomy.id.members.dropLast() + ["source"])]
+  }
+
+  /// `block`'s first fields are those of `fields`.
   static func sign(_ block: RecordBlock, _ record: Int, print: PayloadPrint) -> EventSign {
-    let (id, time) = (block.fields[record * block.fieldCount], block.fields[record * block.fieldCount + 1])
-    let hasID = (id.kind == .string || id.kind == .number) && id.count > 0
-    return EventSign(
-      print: print, id: hasID ? KeyHash.hash(block.text(id)) : nil, time: milliseconds(time, block.text(time)))
+    let first = record * block.fieldCount
+    let (id, time, source) = (block.fields[first], block.fields[first + 1], block.fields[first + 2])
+    var hash: UInt64?
+    if id.kind == .string || id.kind == .number, id.count > 0 { hash = KeyHash.hash(block.text(id)) }
+    if let own = hash, source.kind == .string { hash = KeyHash.combine(own, KeyHash.hash(block.text(source))) }
+    return EventSign(print: print, id: hash, time: milliseconds(time, block.text(time)))
   }
 
   /// A time in RFC 3339, or a number of milliseconds since 1970 or, below a hundred thousand millions (which are of 1973

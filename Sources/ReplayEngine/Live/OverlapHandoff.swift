@@ -1,43 +1,43 @@
 import ReplayCore
 
-/// The handoff of an archive that knows nothing of the stream's positions. The stream is read from some time before the
-/// archive's end on, and each of its events is looked for among the archived ones; live begins, in each partition, with
-/// the first that is not there, and those behind it that are there are left out.
+/// The handoff of an archive that knows nothing of the stream's positions. The stream's last part is read, and each of its
+/// events is looked for in the archive; live begins, in each partition, with the first that is not there, and those
+/// behind it that are there are left out. So whatever is read is applied once.
 ///
-/// It rests on one assumption, which `Window` puts in numbers: the archive is not out of the stream's order by more than
-/// half of the window. Where what is read contradicts that, it refuses.
+/// What is before that part cannot be seen. That it is archived is concluded from the part's beginning, of which all must
+/// be archived, however the archive is ordered; else it refuses. Times say only where that part begins.
 ///
 /// An event in, an answer out; time, reading and storing are the caller's.
 public struct OverlapHandoff: Sendable {
-  /// Times of events, in milliseconds since 1970.
-  public struct Window: Sendable, Hashable {
-    /// The stream's events before it are taken to be archived.
-    public let from: Int64
-    /// The stream's events before it must be archived, and the archive's from it on must be in the stream.
-    public let middle: Int64
-    /// An event that says it is from later than this has a wrong clock; it proves nothing.
-    public let latest: Int64
+  /// One partition of the stream, as it is once the archive does not grow any more.
+  public struct Stream: Sendable, Hashable {
+    public let live: LivePartition
+    /// What is read of it begins here.
+    public let readFrom: Position
+    /// What is before this is read to prove that it is archived.
+    public let entry: Position
 
-    /// `milliseconds`: from its beginning to the archive's end.
-    public init(end: Int64, milliseconds: Int64) {
-      from = end - milliseconds
-      middle = end - milliseconds / 2
-      latest = end + milliseconds
+    public init(live: LivePartition, readFrom: Position, entry: Position) {
+      self.live = live
+      self.readFrom = readFrom
+      self.entry = entry
     }
+
+    /// Retention has passed events that would be read.
+    var isCut: Bool { readFrom == live.start && live.start > .zero }
   }
 
   public enum Refusal: Error, Sendable, Equatable {
-    /// The stream's event at `position`, of `time`, should be archived, and is not.
-    case notArchived(Partition, position: Position, time: Int64)
-    /// The archived event at `archived`, of `time`, should be in the stream, and is not.
+    /// The stream's event at `position` should be archived, and is not. `hasID`: its id is, with another payload.
+    case notArchived(Partition, position: Position, hasID: Bool)
+    /// The archived event at `archived` should be in the stream, and is not.
     case notInStream(archived: Position, time: Int64)
-    /// The stream's event at `position` has the id of the archived one at `archived`, and another payload.
-    case differs(Partition, position: Position, archived: Position)
     /// The stream begins with an event that is not archived: those before it may have been in neither.
     case expired(Partition, start: Position)
-    /// None of the events that the partition has, or had, was compared; the last one that was seen is of `last`. Nil: none
-    /// of any partition.
-    case nothingCompared(Partition?, last: Int64?)
+    /// None of the events that the partition has, or had, was compared.
+    case nothingCompared(Partition)
+    /// The event has neither an id nor a time, and another one that says the same is archived.
+    case nameless(Partition, position: Position)
   }
 
   /// What one partition's handoff came to.
@@ -50,124 +50,142 @@ public struct OverlapHandoff: Sendable {
     public let ahead: [Position]
     /// The last one before `start` or, where there is none, nil.
     public let last: PrintedEvent?
-    /// Of what was compared.
+    /// Of what was compared, in the stream's order: it records it.
     public let digest: HandoffDigest
   }
 
-  /// Archived events that are one to us.
-  private struct Archived {
-    /// The place of the first of them.
-    let place: UInt32
-    var count: UInt32 = 0
-    var found: UInt32 = 0
+  private struct Event {
+    let position: Position
+    let print: PayloadPrint
+    let id: UInt64?
+    let time: Int64?
   }
 
-  private struct Part {
-    let end: Position
-    /// Retention passed the window's beginning, or may have: the stream's first event is to be an archived one.
-    let isCut: Bool
-    var firstTime: Int64?
-    /// The greatest time so far: an event was not written before the ones ahead of it happened.
-    var latest: Int64?
-    var start: Position?
-    var compared = 0
-    var ahead: [Position] = []
-    var last: PrintedEvent?
-    var digest = HandoffDigest()
-  }
-
-  private let window: Window
   private let comparison: EventSign.Comparison
-  private let events: [SignedEvent]
-  private var archived: [UInt64: Archived] = [:]
-  /// Places, by the id.
-  private var ids: [UInt64: UInt32] = [:]
-  private var parts: [Partition: Part] = [:]
+  private let streams: [Stream]
+  private var events: [Partition: [Event]] = [:]
+  /// How many events of the stream say the same, and how many of the archive.
+  private var copies: [UInt64: (stream: UInt32, archive: UInt32)] = [:]
+  /// The ids of the stream's events; true: archived with another payload.
+  private var ids: [UInt64: Bool] = [:]
+  private var firstTimes: [Partition: Int64] = [:]
+  /// Archived events that the stream should have, and does not.
+  private var absent: [SignedEvent] = []
 
-  /// `archived`: every archived event that the window may hold. `streams`: the partitions as they are once the archive
-  /// does not grow any more, and where each is read from.
-  public init(
-    _ archived: [SignedEvent], _ window: Window, by comparison: EventSign.Comparison,
-    streams: [(partition: LivePartition, readFrom: Position)]
-  ) {
-    self.window = window
+  public init(_ streams: [Stream], by comparison: EventSign.Comparison) {
+    self.streams = streams
     self.comparison = comparison
-    events = archived
-    for (place, event) in archived.enumerated() {
-      let place = UInt32(place)
-      self.archived[key(event.sign), default: Archived(place: place)].count += 1
-      if comparison == .content, let id = event.sign.id { ids[id] = place }
-    }
-    for (stream, position) in streams {
-      let isCut = position.number == stream.start.number && stream.start.number > WideNumber(low: 0)
-      parts[stream.partition] = Part(end: stream.end, isCut: isCut && stream.start < stream.end)
-    }
   }
 
   /// Equal for events that are one. Events that say the same twice are as many events.
-  private func key(_ sign: EventSign) -> UInt64 {
-    comparison == .id ? sign.id ?? sign.print.tokens : sign.print.tokens
+  private func key(_ print: PayloadPrint, _ id: UInt64?) -> UInt64 {
+    comparison == .id ? id ?? print.tokens : print.tokens
   }
 
-  /// An event ahead of where the partition is read from, which is not compared.
-  public mutating func passed(_ partition: Partition, time: Int64?) { parts[partition]?.latest = time }
+  /// How many events of the stream are held.
+  public private(set) var count = 0
 
-  /// The next event of a partition, before its end. Throws `Refusal`.
-  public mutating func take(_ partition: Partition, _ position: Position, _ sign: EventSign) throws(Refusal) {
-    guard var part = parts[partition] else { return }
-    let isFirst = part.firstTime == nil
-    if let time = sign.time { part.latest = max(part.latest ?? time, time) }
-    if isFirst { part.firstTime = part.latest }
-    if let archived = find(sign) {
-      part.compared += 1
-      part.digest.add(archived: key(archived.sign), live: key(sign), at: position)
-      if part.start == nil {
-        part.last = PrintedEvent(position: position, print: sign.print)
-      } else {
-        part.ahead.append(position)
-      }
-    } else if part.start == nil {
-      if archived[key(sign)] == nil, let id = sign.id, let place = ids[id] {
-        throw .differs(partition, position: position, archived: events[Int(place)].position)
-      }
-      let time = part.latest ?? .max
-      if part.isCut, isFirst, time >= window.from { throw .expired(partition, start: position) }
-      if time >= window.middle {
-        part.start = position
-      } else if time >= window.from {
-        throw .notArchived(partition, position: position, time: time)
-      }
+  /// The next event of a partition.
+  public mutating func take(_ partition: Partition, _ position: Position, _ sign: EventSign) {
+    let event = Event(position: position, print: sign.print, id: sign.id, time: sign.time)
+    if let time = sign.time, events[partition] == nil { firstTimes[partition] = time }
+    events[partition, default: []].append(event)
+    copies[key(sign.print, sign.id), default: (0, 0)].stream += 1
+    if let id = sign.id, comparison == .content { ids[id] = ids[id] ?? false }
+    count += 1
+  }
+
+  /// An archived event, in any order, once the stream's are taken. True where the stream has it.
+  public mutating func look(at event: SignedEvent) -> Bool {
+    let key = key(event.sign.print, event.sign.id)
+    if copies[key] != nil {
+      copies[key]?.archive += 1
+      return true
     }
-    parts[partition] = part
+    if let id = event.sign.id, ids[id] != nil { ids[id] = true }
+    return false
   }
 
-  private mutating func find(_ sign: EventSign) -> SignedEvent? {
-    guard let known = archived[key(sign)], known.found < known.count else { return nil }
-    archived[key(sign)]?.found += 1
-    return events[Int(known.place)]
+  /// An archived event that the stream should have: it is among the archive's last ones.
+  public mutating func expect(_ event: SignedEvent) {
+    if copies[key(event.sign.print, event.sign.id)] == nil { absent.append(event) }
   }
 
-  /// Everything of the stream before its ends was taken. Throws `Refusal`.
+  /// Whether the archive is to be searched further back: an event that has to be archived was not found yet. `latest`: of
+  /// the times of the events that were searched last; what is open is from long after that, then it is not there.
+  public func mustSearch(latest: Int64?, margin: Int64) -> Bool {
+    streams.contains { stream in
+      guard let open = firstOpen(of: stream) else { return false }
+      guard let latest, let time = open.time else { return true }
+      return latest >= time - margin
+    }
+  }
+
+  private func firstOpen(of stream: Stream) -> Event? {
+    let own = events[stream.live.partition] ?? []
+    let must = own.prefix { $0.position < stream.entry }
+    let proof = must.isEmpty && stream.isCut ? own.prefix(1) : must
+    return proof.first { copies[key($0.print, $0.id)]?.archive == 0 }
+  }
+
+  /// The archive was searched, as far back as it may have what the stream has. Throws `Refusal`.
   public func finish(mayBeUnproved: Bool) throws(Refusal) -> [Partition: Outcome] {
+    if !mayBeUnproved { try verify() }
+    var left = copies.mapValues { min($0.stream, $0.archive) }
+    var outcomes: [Partition: Outcome] = [:]
+    for stream in streams {
+      let outcome = outcome(of: stream, &left)
+      // Who never had an event ahead of the place where live begins has none to lose.
+      if !mayBeUnproved, outcome.compared == 0, outcome.start > .zero {
+        throw .nothingCompared(stream.live.partition)
+      }
+      outcomes[stream.live.partition] = outcome
+    }
+    if !mayBeUnproved, outcomes.values.allSatisfy({ $0.compared == 0 }), let first = streams.first {
+      throw .nothingCompared(first.live.partition)
+    }
+    return outcomes
+  }
+
+  private func verify() throws(Refusal) {
+    for stream in streams {
+      let partition = stream.live.partition
+      if let open = firstOpen(of: stream) {
+        if open.position >= stream.entry { throw .expired(partition, start: open.position) }
+        let hasID = open.id.map { ids[$0] == true } ?? false
+        throw .notArchived(partition, position: open.position, hasID: hasID)
+      }
+      let nameless = events[partition]?.first {
+        $0.id == nil && $0.time == nil && copies[key($0.print, $0.id)]?.archive ?? 0 > 0
+      }
+      if let nameless { throw .nameless(partition, position: nameless.position) }
+    }
     // What retention took cannot be found again.
-    let gone = parts.values.filter(\.isCut).compactMap(\.firstTime).max()
-    let missing = archived.values.lazy.filter { $0.found == 0 }.map { events[Int($0.place)] }.filter { event in
-      guard let time = event.sign.time else { return false }
-      return time >= window.middle && time <= window.latest && time > gone ?? .min
-    }.min { $0.position < $1.position }
-    if let missing {
-      throw .notInStream(archived: missing.position, time: missing.sign.time ?? window.middle)
+    let gone = streams.filter(\.isCut).compactMap { firstTimes[$0.live.partition] }.max() ?? .min
+    let missing = absent.filter { $0.sign.time ?? .min > gone }.min { $0.position < $1.position }
+    if let missing, let time = missing.sign.time { throw .notInStream(archived: missing.position, time: time) }
+  }
+
+  private func outcome(of stream: Stream, _ left: inout [UInt64: UInt32]) -> Outcome {
+    var (start, compared, ahead): (Position?, Int, [Position]) = (nil, 0, [])
+    var last: PrintedEvent?
+    var digest = HandoffDigest()
+    for event in events[stream.live.partition] ?? [] {
+      let key = key(event.print, event.id)
+      guard let copies = left[key], copies > 0 else {
+        start = start ?? event.position
+        continue
+      }
+      left[key] = copies - 1
+      compared += 1
+      digest.add(archived: key, live: key, at: event.position)
+      if start == nil {
+        last = PrintedEvent(position: event.position, print: event.print)
+      } else {
+        ahead.append(event.position)
+      }
     }
-    if !mayBeUnproved {
-      // Who never had an event before the place where live begins has none to lose.
-      let unproved = parts.filter { $0.value.compared == 0 && $0.value.start ?? $0.value.end > .zero }
-      if let part = unproved.min(by: { $0.key < $1.key }) { throw .nothingCompared(part.key, last: part.value.latest) }
-      if parts.values.allSatisfy({ $0.compared == 0 }) { throw .nothingCompared(nil, last: nil) }
-    }
-    return parts.mapValues { part in
-      Outcome(
-        start: part.start ?? part.end, compared: part.compared, ahead: part.ahead, last: part.last,
-        digest: part.digest)
-    }
+    return Outcome(
+      start: start ?? stream.live.end, compared: compared, ahead: ahead, last: last, digest: digest)
   }
 }

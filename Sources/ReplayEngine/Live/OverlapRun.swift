@@ -2,82 +2,86 @@ import ReplayCore
 
 /// Proves the handoff of an archive that knows nothing of the stream's positions. Applies nothing.
 public struct OverlapRun {
+  /// Gives the events of the archive, from its last file on backwards, until `OverlapHandoff` has no use for more.
+  public typealias Search = (inout OverlapHandoff) throws -> Void
+
   private let source: any LiveSource
-  private let archived: [SignedEvent]
-  private let window: OverlapHandoff.Window
-  private let rule: Handoff.Rule
   private let signs: EventSigns
+  private let rule: Handoff.Rule
+  private let proofEvents: UInt64
+  private let maxEvents: Int
   private let streams: [LivePartition]
   private var stream: PatientStream
 
   /// To be made once the archive does not grow any more: what comes into the stream later is not compared.
   ///
-  /// - Parameter signs: with the time of each event, and its id.
+  /// - Parameters:
+  ///   - proofEvents: so many positions ahead of the time are read too, of which every event must be archived.
+  ///   - maxEvents: of the stream, that are held.
+  ///   - signs: with the time of each event, and its id.
   public init(
-    _ archived: [SignedEvent], _ window: OverlapHandoff.Window, by rule: Handoff.Rule, of source: any LiveSource,
+    of source: any LiveSource, by rule: Handoff.Rule, proofEvents: Int, maxEvents: Int,
     silenceMilliseconds: Int64 = PatientStream.silenceMilliseconds, stop: StopRequest, now: @escaping () -> Int64,
     signs: @escaping EventSigns
   ) throws {
-    self.archived = archived
-    self.window = window
-    self.rule = rule
     self.source = source
+    self.rule = rule
+    self.proofEvents = UInt64(max(1, proofEvents))
+    self.maxEvents = maxEvents
     self.signs = signs
     streams = try source.partitions()
     stream = PatientStream(source, silenceMilliseconds: silenceMilliseconds, stop: stop, now: now)
   }
 
-  /// The results in the order of the partitions; nil where it was asked to stop. Throws `ReplayError`: then nothing live
-  /// may be applied.
-  public mutating func run() throws -> [HandoffResult]? {
-    guard let (entries, before) = try entries() else { return nil }
-    let ways = streams.map { ($0, entries[$0.partition] ?? $0.start) }
-    var handoff = OverlapHandoff(archived, window, by: rule.comparison, streams: ways)
-    for (partition, time) in before { handoff.passed(partition, time: time) }
-    let signs = signs
-    do {
-      let isWhole = try read(ways.filter { $1 < $0.end }) { messages, end in
-        for (message, sign) in zip(messages.messages, try signs(messages)) where message.position < end {
-          try handoff.take(messages.partition, message.position, sign)
-        }
-        return false
+  /// The stream is read from what happened at `from` (milliseconds since 1970) on. The results are in the order of the
+  /// partitions; nil where it was asked to stop. Throws `ReplayError`: then nothing live may be applied.
+  public mutating func run(from: Int64, search: Search) throws -> [HandoffResult]? {
+    guard let ways = try ways(from) else { return nil }
+    var handoff = OverlapHandoff(ways, by: rule.comparison)
+    let (signs, maxEvents, source) = (signs, maxEvents, source)
+    let isWhole = try read(ways.filter { $0.readFrom < $0.live.end }.map { ($0.live, $0.readFrom) }) { messages, end in
+      for (message, sign) in zip(messages.messages, try signs(messages)) where message.position < end {
+        handoff.take(messages.partition, message.position, sign)
       }
-      guard isWhole else { return nil }
-      let outcomes = try handoff.finish(mayBeUnproved: rule.mayBeUnproved)
-      return streams.compactMap { stream in outcomes[stream.partition].map { result(stream, $0) } }
-    } catch let refusal as OverlapHandoff.Refusal {
-      throw OverlapRun.error(refusal, of: source)
-    }
-  }
-
-  /// Where each partition is read from, and when the event before that happened; nil where it was asked to stop. A stream may have no answer for a time, or a wrong
-  /// one: if the event before the position that it names is not before the window, it is read from its start.
-  private mutating func entries() throws -> (from: [Partition: Position], before: [Partition: Int64])? {
-    guard let known = try source.positions(at: window.from) else { return ([:], [:]) }
-    var times: [Partition: Int64] = [:]
-    var entries: [Partition: Position] = [:]
-    var before: [(LivePartition, Position)] = []
-    for part in streams {
-      let entry = min(max(known[part.partition] ?? part.start, part.start), part.end)
-      entries[part.partition] = entry
-      if entry > part.start, let last = entry.number.predecessor { before.append((part, Position(number: last))) }
-    }
-    let (signs, from) = (signs, window.from)
-    let isWhole = try read(before) { messages, _ in
-      let partition = messages.partition
-      guard let entry = entries[partition], let event = messages.messages.first, event.position < entry else {
-        return true
-      }
-      if let time = try signs(messages).first?.time, time < from {
-        times[partition] = time
-      } else {
-        entries[partition] = .zero
-      }
-      return true
+      if handoff.count > maxEvents { throw OverlapRun.tooMany(maxEvents, source) }
+      return false
     }
     guard isWhole else { return nil }
-    for part in streams { entries[part.partition] = max(entries[part.partition] ?? .zero, part.start) }
-    return (entries, times)
+    try search(&handoff)
+    do {
+      let outcomes = try handoff.finish(mayBeUnproved: rule.mayBeUnproved)
+      return streams.compactMap { stream in outcomes[stream.partition].map { result(stream, $0) } }
+    } catch { throw OverlapRun.error(error, of: source) }
+  }
+
+  /// Where each partition is read from; nil where it was asked to stop. A stream may have no answer for a time, or a wrong
+  /// one: if the event ahead of the position that it names is not from before that time, it is read from its start.
+  private mutating func ways(_ from: Int64) throws -> [OverlapHandoff.Stream]? {
+    var entries: [Partition: Position] = [:]
+    if let known = try source.positions(at: from) {
+      for part in streams {
+        entries[part.partition] = min(max(known[part.partition] ?? part.start, part.start), part.end)
+      }
+      let before = streams.compactMap { part -> (LivePartition, Position)? in
+        guard let entry = entries[part.partition], entry > part.start else { return nil }
+        return entry.number.predecessor.map { (part, Position(number: $0)) }
+      }
+      let signs = signs
+      let isWhole = try read(before) { messages, _ in
+        guard let entry = entries[messages.partition], let event = messages.messages.first, event.position < entry,
+          try signs(messages).first?.time ?? .max >= from
+        else { return true }
+        entries[messages.partition] = nil
+        return true
+      }
+      guard isWhole else { return nil }
+    }
+    return streams.map { part in
+      let entry = entries[part.partition] ?? part.start
+      let ahead = entry.number.distance(from: part.start.number).map { min($0, proofEvents) } ?? proofEvents
+      let readFrom = entry.number.reduced(by: ahead).map { max(Position(number: $0), part.start) } ?? part.start
+      return OverlapHandoff.Stream(live: part, readFrom: readFrom, entry: entry)
+    }
   }
 
   /// Gives `take` what comes of these partitions from their positions on, with each one's end, until it has enough of a
@@ -113,33 +117,33 @@ public struct OverlapRun {
 }
 
 extension OverlapRun {
+  private static let effect = "the archive is replayed and committed; nothing live was applied"
+
   static func error(_ refusal: OverlapHandoff.Refusal, of source: any LiveSource) -> ReplayError {
-    let effect = "the archive is replayed and committed; nothing live was applied"
-    let time = { (milliseconds: Int64) in "\(Timestamp(microseconds: milliseconds &* 1000))" }
     switch refusal {
-    case .notArchived(let partition, let position, let at):
+    case .notArchived(let partition, let position, let hasID):
+      let anew = "an archived event has the same id and another payload: if only its form differs, say --compare id"
       return ReplayError(
         .otherStream, "the stream has an event that the archive should have, and has not: \(source.name)",
         details: [
-          "partition \(partition), position \(position): of \(time(at))",
-          "expected in the archive, which goes on for more than half of --overlap-time behind it",
+          "partition \(partition), position \(position): older than --overlap-time before the archive's end, or among the "
+            + "last before that",
+          hasID ? anew : "found: none like it in the archive",
         ], effect: effect,
-        next: "look for a file that is missing; if the archive's writer may be that late, a longer --overlap-time")
+        next: hasID
+          ? "look at both (`replay cat`)"
+          : "look whether a file is missing, or this is another stream; if the archive's writer may be that late, or an "
+            + "event's clock wrong, say a longer --overlap-time")
     case .notInStream(let archived, let at):
       return ReplayError(
         .otherStream, "the stream lacks an event that was archived: \(source.name)",
-        details: ["archived as \(archived), of \(time(at))", "found: none like it, in any partition"], effect: effect,
-        next:
-          "look at it (`replay cat --from`), and whether this is the stream that was archived; if its writer set the JSON "
-          + "anew, say --compare id")
-    case .differs(let partition, let position, let archived):
-      return ReplayError(
-        .otherStream, "the stream has another event of the same id: \(source.name)",
         details: [
-          "partition \(partition), position \(position): its payload is not that of the event archived as \(archived)"
-        ],
-        effect: effect,
-        next: "if only its form differs (numbers, escapes, members in another order), say --compare id")
+          "archived as \(archived), of \(Timestamp(microseconds: at &* 1000))",
+          "found: none like it in what was read, of any partition",
+        ], effect: effect,
+        next:
+          "look at it (`replay cat --from`), and whether this is the stream that was archived; if its writer set the "
+          + "JSON anew, say --compare id; if it is older than --overlap-time, a longer one")
     case .expired(let partition, let start):
       return ReplayError(
         .expired, "events may have passed the stream's retention: \(source.name)",
@@ -148,21 +152,26 @@ extension OverlapRun {
           "found: it begins at position \(start) with one that is not",
         ], effect: effect,
         next: "let the archive take in what is missing and run the same command, or lengthen the stream's retention")
-    case .nothingCompared(let partition?, let last):
+    case .nothingCompared(let partition):
       return ReplayError(
         .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
-        details: [
-          "partition \(partition): none of its events within --overlap-time of the archive's end is archived",
-          "its last one before that: \(last.map { "of \(time($0))" } ?? "not in the stream any more")",
-        ], effect: effect,
+        details: ["partition \(partition): none of its events, if any are left in the stream, is archived"],
+        effect: effect, next: "look at both ends, and say --unproved-handoff if they belong together")
+    case .nameless(let partition, let position):
+      return ReplayError(
+        .unproved, "an event has neither an id nor a time, and one that says the same is archived: \(source.name)",
+        details: ["partition \(partition), position \(position)"], effect: effect,
         next:
-          "say an --overlap-time that reaches back to it; or look at both ends, and say --unproved-handoff if they belong "
-          + "together")
-    case .nothingCompared(nil, _):
-      return ReplayError(
-        .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
-        details: ["none of its events in the overlap is archived"], effect: effect,
-        next: "try a longer --overlap-time, or look at both ends and say --unproved-handoff if they belong together")
+          "say with --id or --time where they are; or --unproved-handoff: then events that say the same are one by one "
+          + "taken to be the archived ones")
     }
+  }
+
+  private static func tooMany(_ count: Int, _ source: any LiveSource) -> ReplayError {
+    ReplayError(
+      .usage,
+      "the stream has more events since --overlap-time before the archive's end than can be held: \(source.name)",
+      details: ["at most \(count)"], effect: effect,
+      next: "say a shorter --overlap-time, or let the archive take in more first")
   }
 }
