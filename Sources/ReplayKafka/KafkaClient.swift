@@ -6,6 +6,8 @@ import ReplayCore
 final class KafkaClient {
   let address: KafkaAddress
   let options: KafkaOptions
+  /// Whoever waits for an answer wants none any more.
+  var isStopped: () -> Bool = { false }
   let trouble: KafkaTrouble
   /// Both owned: destroyed by `close()`, after which nothing may use them.
   let handle: OpaquePointer

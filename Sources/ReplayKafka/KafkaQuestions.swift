@@ -23,7 +23,7 @@ extension KafkaClient {
       case .success(let ids): return ids
       case .failure(let refusal):
         if let error = self.error(for: refusal.code) { throw error }
-        guard refusal.mayPass, .now < deadline else {
+        guard refusal.mayPass, .now < deadline, !isStopped() else {
           throw unavailable("no broker says which partitions \(address.topic) has", refusal.code)
         }
         usleep(50_000)
@@ -69,7 +69,7 @@ extension KafkaClient {
       }
       guard let refusal else { return found }
       if let error = self.error(for: refusal.code) { throw error }
-      guard refusal.mayPass, .now < deadline else {
+      guard refusal.mayPass, .now < deadline, !isStopped() else {
         throw unavailable("the brokers do not say where the partitions of \(address.topic) begin and end", refusal.code)
       }
       usleep(50_000)

@@ -36,9 +36,11 @@ public final class KafkaStream: LiveSource {
   var isClosed = false
 
   /// `options` are librdkafka's, as given with `-X`. Throws `.usage` where one cannot be set; connects to nobody yet.
-  /// `log` gets librdkafka's log lines (level 3: an error), on any thread; without it they are dropped.
+  /// `log` gets librdkafka's log lines (level 3: an error), on any thread; without it they are dropped. `isStopped`: no
+  /// question is repeated any more.
   public init(
     _ address: KafkaAddress, options: [(String, String)] = [], limits: KafkaLimits = KafkaLimits(),
+    isStopped: @escaping () -> Bool = { false },
     log: (@Sendable (_ level: Int32, _ line: String) -> Void)? = nil
   ) throws {
     name = address.description
@@ -46,6 +48,7 @@ public final class KafkaStream: LiveSource {
     self.limits = limits
     // librdkafka reads for a group only. This one is never joined and nothing is committed for it.
     client = try KafkaClient(address, options: try KafkaOptions(options), group: "replay", log: log)
+    client.isStopped = isStopped
     queue = rd_kafka_queue_get_consumer(client.handle)
     messages = LiveMessages(partition: Partition(log: address.topic, side: .live, id: ""))
   }

@@ -136,8 +136,8 @@ extension LiveSourceConformance {
     var account = try source.everything(from: ["0": positions[0]])
     _ = try harness.expire("0")
     _ = try harness.append(drafts(200..<210), to: "0")
-    account.ends = [:]
-    try source.read(["0"], into: &account)
+    // What retention did may have moved the end already.
+    try source.read([], into: &account) { ($0.events[source.partition("0")] ?? []).count >= 210 }
     try requireEqual(account.payloads(source.partition("0")), drafts(0..<210), "over a retention")
   }
 

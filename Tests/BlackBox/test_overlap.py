@@ -14,11 +14,18 @@ def stamp(milliseconds):
     return (START + datetime.timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def content(path):
+    if not os.path.exists(path):
+        return None
+    with open(path, "rb") as file:
+        return file.read()
+
+
 class Scene:
     """Events of three partitions, about a second apart, and a delivery stream that writes them to files up to five
     minutes late, out of order, whatever partition they are of."""
 
-    def __init__(self, seed, scratch, kind="dir", count=3_000, archived=0.9):
+    def __init__(self, seed, scratch, kind="dir", count=3_000, archived=0.9, clock=lambda n: None):
         self.chance = random.Random(seed)
         self.archive, self.store = os.path.join(scratch, "archive"), os.path.join(scratch, "store.db")
         self.report = os.path.join(scratch, "handoff.json")
@@ -28,7 +35,7 @@ class Scene:
             now += self.chance.randint(0, 2_000)
             partition = self.chance.randrange(3)
             one = event(self.chance, partition, 3, len(self.events[partition]))
-            one["time"] = stamp(now)
+            one["time"] = clock(number) or stamp(now)
             self.events[partition].append(one)
             arrivals.append((now + self.chance.randint(0, 300_000), number, one))
         self.end = now
@@ -215,6 +222,41 @@ class OverlapTests(unittest.TestCase):
         self.assertEqual(done.returncode, 64, done.stderr)
         self.assertIn("the archive's events have no time", done.stderr)
         self.assertIn("--time", done.stderr)
+
+    def test_what_is_not_archived_is_never_taken_to_be(self):
+        """Found: a partition that no file has, older than the overlap; a late event of a quiet one; a clock far ahead."""
+        scene = self.scene()
+        old = [event(scene.chance, 0, 3, 100_000 + n) for n in range(50)]
+        for one in old:
+            one["time"] = stamp(0)
+        scene.stream.create(1)
+        scene.events.append(old)
+        scene.stream.append(3, [scene.line(one) for one in old])
+        os.utime(scene.stream.path(3, 0), (START.timestamp(), START.timestamp()))
+        refused = self.assert_refused(scene, 80, "the stream has an event that the archive should have, and has not")
+        self.assertIn("partition retail/3", refused.stderr)
+        # As long as what is read reaches back to where it began, there is none to lose.
+        done = replay(*[part if part != "20m" else "2h" for part in scene.arguments()])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        scene.check(self)
+
+    def test_a_clock_that_is_far_ahead(self):
+        scene = self.scene(3, clock=lambda n: "2099-01-01T00:00:00.000Z" if n == 2_000 else None)
+        done = replay(*scene.arguments())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        scene.check(self)
+
+    def test_no_report_over_what_it_tells_of(self):
+        scene = self.scene()
+        replay(*scene.arguments())
+        for place in (scene.store, scene.files[0], os.path.join(scene.stream.root, "partition=0", "new.json")):
+            with self.subTest(place=place):
+                before = content(place)
+                for flag in ("--report", "--handoff-report"):
+                    arguments = [part for part in scene.arguments() if part not in ("--handoff-report", scene.report)]
+                    done = replay(*arguments, flag, place)
+                    self.assertEqual(done.returncode, 64, done.stderr)
+                self.assertEqual(content(place), before)
 
     def test_no_other_consumer_while_something_is_still_to_be_left_out(self):
         scene = self.scene()

@@ -81,7 +81,7 @@ class Wait(unittest.TestCase):
     def test_bad_questions(self):
         for position in ("3", "3:", "3:x", ""):
             self.assertEqual(self.wait(position).returncode, 64, position)
-        for timeout in ("5", "0.5s", "-1s", "1d"):
+        for timeout in ("5", "0.5s", "-1s", "1001d"):
             self.assertEqual(self.wait("3:30", f"--timeout={timeout}").returncode, 64, timeout)
         unknown = self.wait("3:30", function="event-count")
         self.assertEqual(unknown.returncode, 64)

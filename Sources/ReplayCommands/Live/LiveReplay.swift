@@ -22,7 +22,14 @@ struct LiveReplay {
     projections = try command.functions.projections
   }
 
-  func run() throws {
+  /// A question that was given up because it was asked to stop is no trouble of the stream's.
+  func runUntilStopped() throws {
+    do { try run() } catch let error as ReplayError where error.code == .unavailable && Signals.signal != 0 {
+      throw ExitCode(128 + Signals.signal)
+    }
+  }
+
+  private func run() throws {
     if let path = command.stream.handoffReport { try OutputFile.check(path) }
     let source = try address.open()
     defer { source.close() }

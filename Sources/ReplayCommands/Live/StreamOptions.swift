@@ -86,6 +86,12 @@ struct StreamAddress: Sendable {
     }
   }
 
+  /// An address of another kind may have a password in it.
+  private static func safe(_ text: String) -> String {
+    guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else { return text }
+    return text[..<colon] + "://…"
+  }
+
   /// `isPatient`: waits for a stream that is away; else questions are given up soon, for who asks again anyway.
   func open(isPatient: Bool = true) throws -> any LiveSource {
     if text.hasPrefix("dir:") {
@@ -95,9 +101,11 @@ struct StreamAddress: Sendable {
     if text.hasPrefix("kafka://") {
       var limits = KafkaLimits()
       if !isPatient { limits.outage = limits.answer }
-      return try KafkaStream(try KafkaAddress(text), options: options, limits: limits)
+      return try KafkaStream(
+        try KafkaAddress(text), options: options, limits: limits, isStopped: { Signals.stop.isStopped })
     }
     throw ReplayError(
-      .usage, "this is no stream that can be followed: \(text)", next: "say dir:DIR, or kafka://HOST:PORT/TOPIC")
+      .usage, "this is no stream that can be followed: \(StreamAddress.safe(text))",
+      next: "say dir:DIR, or kafka://HOST:PORT/TOPIC")
   }
 }

@@ -28,8 +28,11 @@ struct Apply: ParsableCommand {
     guard functions == kept.functions else { throw Apply.changed(kept.functions, functions) }
     let archive = try OpenedArchive(run.archive)
     if let error = archive.plan.difference(from: kept.fingerprint).error { throw error }
+    try run.refuseReportsInPlaces()
     try Replaying.reporting(to: report) { account in
-      if let live = run.stream.live { return try LiveReplay(run, live: live, board: nil, account: account).run() }
+      if let live = run.stream.live {
+        return try LiveReplay(run, live: live, board: nil, account: account).runUntilStopped()
+      }
       try Replaying(run, archive: archive).run()
     }
   }

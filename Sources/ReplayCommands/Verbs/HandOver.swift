@@ -36,7 +36,11 @@ struct HandOver: ParsableCommand {
     Signals.endAtOnce()
     let address = try StreamAddress(live, options: streamOptions)
     let (positions, before) = try reached()
-    if to == "print" { return try show(positions, address) }
+    let path = try StoreOptions.path(store.store)
+    if to == "print" {
+      try verifyNothingAhead(try SQLiteStore.followed(function, in: path))
+      return try show(positions, address)
+    }
     guard to.hasPrefix("kafka-group:"), live.hasPrefix("kafka://") else {
       throw ReplayError(
         .usage, "this cannot be handed over to: \(to)", effect: "nothing was written",
@@ -46,7 +50,6 @@ struct HandOver: ParsableCommand {
       String(to.dropFirst("kafka-group:".count)), of: try KafkaAddress(live), options: address.options)
     defer { group.close() }
     try verifyLog(positions, try KafkaAddress(live).topic)
-    let path = try StoreOptions.path(store.store)
     // Whatever stands against it is found before a run that follows is disturbed.
     do {
       let now = try SQLiteStore.followed(function, in: path)
@@ -130,6 +133,12 @@ struct HandOver: ParsableCommand {
     guard let known = try SQLiteStore.positions(path).first(where: { $0.name == function }) else {
       throw ReplayError(.usage, "the store has no function \(function): \(path)", next: "see `replay status`")
     }
+    // What the first group has read meanwhile, this store does not know.
+    if known.phase == .handedOver, to != "print", let owner = try owner(in: path), owner != to {
+      throw ReplayError(
+        .fenced, "the function \(function) is in the hands of another consumer", details: ["found: \(owner)"],
+        effect: "nothing was written", next: "name that one, or replay into another store")
+    }
     let live = known.next.filter { $0.key.side == .live }
     guard known.phase != .archive, !live.isEmpty else {
       throw ReplayError(
@@ -138,6 +147,10 @@ struct HandOver: ParsableCommand {
         next: "replay its archive with --live and --until-caught-up first")
     }
     return (live, known.phase)
+  }
+
+  private func owner(in path: String) throws -> String? {
+    try SQLiteStore.inspect(path).first { $0.name == function }?.owner
   }
 
   private func show(_ positions: [Partition: Position], _ address: StreamAddress) throws {

@@ -23,9 +23,12 @@ struct Run: ParsableCommand {
 
   func run() throws {
     output.apply()
+    try refuseReportsInPlaces()
     try Replaying.reporting(to: report) { account in
       try StatusServer.serving(self) { board in
-        if let live = stream.live { return try LiveReplay(self, live: live, board: board, account: account).run() }
+        if let live = stream.live {
+          return try LiveReplay(self, live: live, board: board, account: account).runUntilStopped()
+        }
         try Replaying(self, archive: try OpenedArchive(archive), board: board).run()
       }
     }
