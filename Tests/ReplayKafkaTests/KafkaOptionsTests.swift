@@ -15,11 +15,12 @@ struct KafkaOptionsTests {
     return try KafkaStream(KafkaOptionsTests.address, options: options, limits: limits, log: log)
   }
 
+  /// F17: a client library that commits positions by itself, or begins elsewhere than it was told.
   @Test(arguments: [
     "auto.offset.reset", "enable.auto.commit", "auto.commit.enable", "enable.auto.offset.store", "enable.partition.eof",
     "isolation.level", "check.crcs", "allow.auto.create.topics", "group.id", "group.instance.id", "bootstrap.servers",
     "metadata.broker.list", "log.queue", "test.mock.num.brokers",
-  ]) func whatTheContractNeedsCannotBeSet(key: String) throws {
+  ]) func f17WhatTheContractNeedsCannotBeSet(key: String) throws {
     let error = try #require(throws: ReplayError.self) { try stream([(key, "earliest")]) }
     #expect(error.code == .usage)
     #expect(error.summary.hasPrefix("the Kafka option \(key) cannot be set: "))
