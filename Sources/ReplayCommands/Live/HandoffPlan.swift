@@ -23,7 +23,7 @@ struct HandoffPlan {
   private let liveLog: String
   private let streamName: String
 
-  /// Events of the stream that are held while they are looked for, at most; each takes about 150 bytes.
+  /// Events of the stream that are held while they are looked for, at most; each takes about 170 bytes.
   private static let maxOverlapEvents = 10_000_000
 
   /// Throws `ReplayError` where the two cannot belong together, or the stream has already lost what comes next.
