@@ -17,7 +17,7 @@ struct Append: ParsableCommand {
 
   @Argument(help: "The stream: dir:DIR. The directory is made where there is none.", completion: .directory)
   var stream: String
-  @Option(help: "Append to this partition (default: 0).")
+  @Option(help: "Append to this partition; without it and --key to 0, of a stream that has no other.")
   var partition: String?
   @Option(help: "Where the partition key is in the event, e.g. data.customer; a string or a number.")
   var key: JSONPath?
