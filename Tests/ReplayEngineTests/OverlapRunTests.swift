@@ -28,7 +28,10 @@ struct OverlapRunTests {
     var run = try OverlapRun(
       of: stream, by: Handoff.Rule(), proofEvents: 10, maxEvents: 1_000, stop: stop,
       now: { Int64(clock.milliseconds) }, signs: signer.signs)
-    return try run.run(from: 60_000) { handoff in for event in archived { _ = handoff.look(at: event) } }
+    return try run.run(from: 60_000) { handoff in
+      for event in archived { _ = handoff.look(at: event) }
+      return true
+    }
   }
 
   /// F14: whatever the stream answers when it is asked for a time, no event is passed over.

@@ -134,7 +134,9 @@ struct HandoffPlan {
         of: source, by: rule, proofEvents: command.stream.overlapEvents, maxEvents: HandoffPlan.maxOverlapEvents,
         stop: stop, now: Clock.milliseconds, signs: signer.signs)
       let isSparse = rule.isSparse
-      return try run.run(from: try tail.from(archive)) { try tail.search(archive, into: &$0, isSparse: isSparse) }
+      return try run.run(from: try tail.from(archive)) {
+        try tail.search(archive, into: &$0, isSparse: isSparse, stop: stop)
+      }
     }
     var run = HandoffRun(
       try parts(archive, source, checkpoint), of: source, stop: stop, now: Clock.milliseconds,

@@ -88,12 +88,15 @@ final class OverlapTail: Sendable {
   }
 
   /// Looks for the stream's events, from the last file on backwards. The files before those that have some have none: an
-  /// event is archived after it is written.
-  func search(_ archive: OpenedArchive, into handoff: inout OverlapHandoff, isSparse: Bool) throws {
+  /// event is archived after it is written. False where it was asked to stop.
+  func search(
+    _ archive: OpenedArchive, into handoff: inout OverlapHandoff, isSparse: Bool, stop: StopRequest
+  ) throws -> Bool {
     let end = try end(archive)
     for partition in archive.plan.partitions {
       var (events, files) = (0, 0)
       for segment in partition.segments.reversed() {
+        if stop.isStopped { return false }
         var (latest, isStrange): (Int64?, Bool) = (nil, true)
         try each(of: segment, archive) { event in
           if let time = event.sign.time { latest = max(latest ?? time, time) }
@@ -109,5 +112,6 @@ final class OverlapTail: Sendable {
         if let time = event.sign.time, abs(time - end) <= span.milliseconds / 2 { handoff.expect(event) }
       }
     }
+    return true
   }
 }

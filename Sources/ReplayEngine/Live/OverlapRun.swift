@@ -2,8 +2,9 @@ import ReplayCore
 
 /// Proves the handoff of an archive that knows nothing of the stream's positions. Applies nothing.
 public struct OverlapRun {
-  /// Gives the events of the archive, from its last file on backwards, until `OverlapHandoff` has no use for more.
-  public typealias Search = (inout OverlapHandoff) throws -> Void
+  /// Gives the events of the archive, from its last file on backwards, until `OverlapHandoff` has no use for more;
+  /// false where it was asked to stop.
+  public typealias Search = (inout OverlapHandoff) throws -> Bool
 
   private let source: any LiveSource
   private let signs: EventSigns
@@ -47,7 +48,7 @@ public struct OverlapRun {
       return false
     }
     guard isWhole else { return nil }
-    try search(&handoff)
+    guard try search(&handoff) else { return nil }
     do {
       let outcomes = try handoff.finish(mayBeUnproved: rule.mayBeUnproved)
       return streams.compactMap { stream in outcomes[stream.partition].map { result(stream, $0) } }
