@@ -24,7 +24,6 @@ final class OverlapTail: Sendable {
   private static let timelessEvents = 100_000
   /// The archive is searched back until so many events and files have nothing that the stream has.
   private static let (strangeEvents, strangeFiles) = (10_000, 3)
-  private static let effect = "the archive is replayed and committed; nothing live was applied"
 
   init(_ options: ArchiveOptions, span: TimeSpan) {
     self.options = options
@@ -48,7 +47,7 @@ final class OverlapTail: Sendable {
         ? "the archive has no event, so its end cannot be found in the stream"
         : "the archive's events have no time, so its end cannot be found in the stream",
       details: ["expected: a time in RFC 3339, or milliseconds since 1970, at \(archive.plan.anatomy.time)"],
-      effect: OverlapTail.effect, next: "say with --time where it is")
+      effect: HandoffRun.effect, next: "say with --time where it is")
   }
 
   /// The time of the newest of the archive's last events; nil where they have none.

@@ -22,8 +22,7 @@ public final class EventSigner {
       let count = try decoder.decode(messages, range, settled: [.zero], into: block)
       for record in 0..<block.count {
         let place = range.lowerBound + Int(block.ordinals[record])
-        let sign = EventSigner.sign(block, record, print: signs[place].print)
-        signs[place] = sign
+        signs[place] = EventSigner.sign(block, record, print: signs[place].print)
       }
       range = range.dropFirst(count)
     }

@@ -2,7 +2,8 @@ import ReplayCore
 
 /// What is said where a handoff is refused. Each has its own exit code.
 extension HandoffRun {
-  private static let effect = "the archive is replayed and committed; nothing live was applied"
+  /// Of whatever stops a handoff.
+  public static let effect = "the archive is replayed and committed; nothing live was applied"
 
   /// Live may begin at `start` only if the stream has not lost what is there, and is not shorter.
   static func verify(_ start: Position, _ part: Part, of source: any LiveSource) throws {

@@ -118,8 +118,6 @@ public struct OverlapRun {
 }
 
 extension OverlapRun {
-  private static let effect = "the archive is replayed and committed; nothing live was applied"
-
   static func error(_ refusal: OverlapHandoff.Refusal, of source: any LiveSource) -> ReplayError {
     switch refusal {
     case .notArchived(let partition, let position, let hasID):
@@ -130,7 +128,7 @@ extension OverlapRun {
           "partition \(partition), position \(position): older than --overlap-time before the archive's end, or among the "
             + "last before that",
           hasID ? anew : "found: none like it in the archive",
-        ], effect: effect,
+        ], effect: HandoffRun.effect,
         next: hasID
           ? "look at both (`replay cat`)"
           : "look whether a file is missing, or this is another stream; if the archive's writer may be that late, or an "
@@ -141,7 +139,7 @@ extension OverlapRun {
         details: [
           "archived as \(archived), of \(Timestamp(microseconds: at &* 1000))",
           "found: none like it in what was read, of any partition",
-        ], effect: effect,
+        ], effect: HandoffRun.effect,
         next:
           "look at it (`replay cat --from`), and whether this is the stream that was archived; if its writer set the "
           + "JSON anew, say --compare id; if it is older than --overlap-time, a longer one")
@@ -151,17 +149,17 @@ extension OverlapRun {
         details: [
           "partition \(partition): expected the stream to begin with an event that is archived",
           "found: it begins at position \(start) with one that is not",
-        ], effect: effect,
+        ], effect: HandoffRun.effect,
         next: "let the archive take in what is missing and run the same command, or lengthen the stream's retention")
     case .nothingCompared(let partition):
       return ReplayError(
         .unproved, "nothing proves that the stream goes on where the archive ends: \(source.name)",
         details: ["partition \(partition): none of its events, if any are left in the stream, is archived"],
-        effect: effect, next: "look at both ends, and say --unproved-handoff if they belong together")
+        effect: HandoffRun.effect, next: "look at both ends, and say --unproved-handoff if they belong together")
     case .nameless(let partition, let position):
       return ReplayError(
         .unproved, "an event has neither an id nor a time, and one that says the same is archived: \(source.name)",
-        details: ["partition \(partition), position \(position)"], effect: effect,
+        details: ["partition \(partition), position \(position)"], effect: HandoffRun.effect,
         next:
           "say with --id or --time where they are; or --unproved-handoff: then events that say the same are one by one "
           + "taken to be the archived ones")
@@ -172,7 +170,7 @@ extension OverlapRun {
     ReplayError(
       .usage,
       "the stream has more events since --overlap-time before the archive's end than can be held: \(source.name)",
-      details: ["at most \(count)"], effect: effect,
+      details: ["at most \(count)"], effect: HandoffRun.effect,
       next: "say a shorter --overlap-time, or let the archive take in more first")
   }
 }

@@ -37,7 +37,7 @@ public struct PatientStream {
       guard now() - heard > silenceMilliseconds else { continue }
       throw ReplayError(
         .unavailable, "the stream says nothing: \(source.name)", details: [soFar],
-        effect: "the archive is replayed and committed; nothing live was applied", next: "run the same command")
+        effect: HandoffRun.effect, next: "run the same command")
     }
     return nil
   }
