@@ -36,6 +36,9 @@ let package = Package(
       cxxSettings: [.define("NDEBUG"), .define("SIMDJSON_THREADS_ENABLED", to: "0")],
       linkerSettings: [.linkedLibrary("simdjson")]),
 
+    // Between fork and exec only C may run.
+    .target(name: "CChild"),
+
     room("ReplayCore", imports: []),
     room("ReplayArchive", imports: ["ReplayCore"]),
     room("ReplayDecode", imports: ["ReplayCore", "CDecode", "CZstd", "CISAL"]),
@@ -44,13 +47,14 @@ let package = Package(
     room("ReplayDirectory", imports: ["ReplayCore"]),
     room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
     room("ReplayHTTP", imports: ["ReplayCore", "CMicroHTTPD"]),
+    room("ReplayFunctions", imports: ["ReplayCore", "CChild"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(
       "ReplayCommands",
       imports: [
         "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "ReplayDirectory",
-        "ReplayKafka", "ReplayHTTP",
+        "ReplayKafka", "ReplayHTTP", "ReplayFunctions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     room("Replay", imports: ["ReplayCore", "ReplayCommands"]),
@@ -76,6 +80,7 @@ let package = Package(
       name: "kafka-probe", dependencies: ["KafkaMock", "ReplayCore", "ReplayKafka", "CKafka"],
       path: "Tests/Tools/kafka-probe", swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "ReplayTesting", "KafkaMock", "CKafka"]),
+    tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayFunctions", "ReplayTesting"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
     tests(
       "ReplayCommandsTests", imports: ["ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQLite", "ReplayCommands"]),

@@ -133,6 +133,8 @@ public struct EpochCommit: Sendable {
     public var findings: [ChainFinding] = []
     /// Events settled in this epoch.
     public var events: UInt64
+    /// Those of them that were not applied and are kept, in the order of each key.
+    public var left: [LeftEvent] = []
     /// The phase from now on; nil: as it was.
     public var phase: Phase?
     /// Of partitions of a stream that moved, the last event that was taken.

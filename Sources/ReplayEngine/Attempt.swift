@@ -26,11 +26,14 @@ final class Attempt: @unchecked Sendable {
     self.frontiers = frontiers
     self.halfRead = halfRead
     workers = max(1, setup.options.lanes)
-    let laneCount = setup.mode.lanes(lanes: setup.options.lanes, partitions: setup.plan.partitions.count)
-    lanes = (0..<laneCount).map { _ in
-      Lane(
-        setup.projections, setup.extraction, store: setup.store, partitions: setup.plan.partitions.map(\.partition),
-        isFresh: isFresh, holdAbove: holdsBack ? setup.options.holdAboveBytes : .max)
+    let ownWorkers = setup.projections.contains(where: \.hasSessions) ? setup.options.workers : nil
+    let laneCount = setup.mode.lanes(
+      lanes: ownWorkers ?? setup.options.lanes, partitions: setup.plan.partitions.count)
+    lanes = try (0..<laneCount).map { number in
+      try Lane(
+        setup.projections, setup.extraction, number: number, store: setup.store,
+        partitions: setup.plan.partitions.map(\.partition), isFresh: isFresh,
+        holdAbove: holdsBack ? setup.options.holdAboveBytes : .max, onError: setup.options.onError)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(
@@ -48,6 +51,7 @@ final class Attempt: @unchecked Sendable {
       floor.change { $0.abandoned = true }
       router?.close()
       for thread in threads { thread.join() }
+      for lane in lanes { lane.abandon() }
     }
     for worker in 0..<workers {
       threads.append(try NamedThread("replay-read-\(worker)") { [self] in work(worker) })

@@ -178,6 +178,7 @@ final class Committer {
         name: name, changes: changes.filter { $0.count > 0 || !$0.deletes.isEmpty },
         frontier: cut.moves[index].frontier, settled: cut.settled[index], halfRead: cut.moves[index].halfRead,
         events: cut.ledger.total(of: index).read)
+      function.left = lanes.flatMap(\.left)
       function.findings = cut.findings
       function.gapEnds = cut.moves[index].gapEnds
       function.phase = cut.phase

@@ -76,10 +76,12 @@ extension Attempt {
   private func changes(of places: [Int]) throws -> [[LaneCut]] {
     let threads = min(workers, places.count)
     let bytes = places.reduce(0) { $0 + lanes[$1].load.changedBytes }
-    guard threads > 1, bytes > Attempt.sideBySideBytes else { return try places.map { try lanes[$0].cut() } }
+    // Each lane waits for its own worker.
+    let waits = lanes.contains { $0.hasSessions }
+    guard waits || threads > 1 && bytes > Attempt.sideBySideBytes else { return try places.map { try lanes[$0].cut() } }
     let next = Atomic<Int>(0)
     let found = Mutex<[Int: Result<[LaneCut], any Error>]>([:])
-    try SideBySide.run(threads, named: "replay-cut") { [self] _ in
+    try SideBySide.run(waits ? places.count : threads, named: "replay-cut") { [self] _ in
       while true {
         let turn = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard turn < places.count else { return }

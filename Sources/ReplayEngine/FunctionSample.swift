@@ -30,9 +30,16 @@ public struct FunctionSample: Sendable {
     of segments: [Segment], limits: Limits = Limits(), now: () -> Int64
   ) {
     guard !segments.isEmpty else { return }
-    let lane = Lane(
-      projections, extraction, store: NoStore(), partitions: [], isFresh: projections.map { _ in true },
-      holdAbove: .max)
+    let lane: Lane
+    do {
+      lane = try Lane(
+        projections, extraction, store: NoStore(), partitions: [], isFresh: projections.map { _ in true },
+        holdAbove: .max)
+    } catch {
+      failure = error as? ReplayError ?? ReplayError(.unexpected, "\(error)")
+      return
+    }
+    defer { lane.abandon() }
     let count = min(limits.segments, segments.count)
     let began = now()
     for turn in 0..<count {

@@ -15,13 +15,21 @@ final class Lane {
   private var held: [HeldEvents?] = []
   /// Bytes of keyed rows above which events are held back.
   private let holdAbove: Int
+  /// For each function, what it works with in this lane; nil where it works without.
+  private let sessions: [(any FunctionSession)?]
+  /// For each function, what it could not apply since the last cut.
+  private let left: [LeftEvents]
   /// The record that a function is looking at: where its error is to be reported.
   private let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
+  /// `number`: the lane's place among the run's lanes.
   init(
-    _ projections: [any Projection], _ extraction: Extraction, store: any Store, partitions: [Partition],
-    isFresh: [Bool], holdAbove: Int
-  ) {
+    _ projections: [any Projection], _ extraction: Extraction, number: Int = 0, store: any Store,
+    partitions: [Partition], isFresh: [Bool], holdAbove: Int, onError policy: FailurePolicy = FailurePolicy(),
+    parkedKeys: [Set<[UInt8]>]? = nil
+  ) throws {
+    sessions = try projections.map { try $0.session(lane: number) }
+    left = projections.indices.map { LeftEvents(policy, parkedKeys: parkedKeys?[$0] ?? []) }
     self.projections = projections
     self.extraction = extraction
     self.store = store
@@ -51,7 +59,13 @@ final class Lane {
           block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
           cursor: cursor, phase: block.segment.partition.side == .live ? .live : .archive)
         try prepare(index, batch)
-        do { try projections[index].apply(batch, changes[index]) } catch {
+        do {
+          if let session = sessions[index] {
+            try session.apply(batch, changes[index], left[index])
+          } else {
+            try projections[index].apply(batch, changes[index])
+          }
+        } catch {
           throw failure(error, of: projections[index], in: block, at: cursor.pointee)
         }
       }
@@ -66,7 +80,9 @@ final class Lane {
 
   /// What holds events of the function back; nil where it has no keyed table, or asks for what is not held.
   private func holding(_ index: Int) -> HeldEvents? {
-    guard !changes[index].keyed.isEmpty, !projections[index].reads.wholeRecords else { return nil }
+    guard !changes[index].keyed.isEmpty, sessions[index] == nil, !projections[index].reads.wholeRecords else {
+      return nil
+    }
     return HeldEvents(columns: extraction.functions[index].columns, keyColumn: extraction.keyColumn) {
       [unowned self] block, columns, keyColumn in
       let batch = Batch(block: block, columns: columns, mask: .max, keyColumn: keyColumn, cursor: cursor)
@@ -96,19 +112,36 @@ final class Lane {
     changes.reduce(into: LaneLoad()) {
       $0.changedBytes += $1.changedBytes
       $0.stateBytes += $1.stateBytes
-    } + LaneLoad(stateBytes: held.reduce(0) { $0 + ($1?.byteCount ?? 0) })
+    } + LaneLoad(stateBytes: held.reduce(0) { $0 + ($1?.byteCount ?? 0) } + heldBySessions)
   }
 
+  private var heldBySessions: Int {
+    sessions.reduce(0) { $0 + ($1?.heldBytes ?? 0) } + left.reduce(0) { $0 + $1.byteCount }
+  }
+
+  /// True where a function works in a process or a service of its own, which is waited for.
+  var hasSessions: Bool { sessions.contains { $0 != nil } }
+
   /// Applies what is held back.
-  func settle() throws { for held in held { try held?.settle() } }
+  func settle() throws {
+    for held in held { try held?.settle() }
+    for (index, session) in sessions.enumerated() {
+      do { try session?.settle(changes[index], left[index]) } catch let fault as EventFault {
+        throw failure(fault, of: projections[index])
+      }
+    }
+  }
+
+  /// Forgets what sessions hold of an epoch that is dropped.
+  func abandon() { for session in sessions { session?.abandon() } }
 
   /// Hands over the changes since the last cut, for each function; after it the next epoch's are collected.
   func cut() throws -> [LaneCut] {
     try settle()
-    return changes.map { changes in
+    return zip(changes, left).map { changes, left in
       LaneCut(
         merged: changes.takeMerged(), keyHashes: changes.keyed.map(\.newKeyHashes),
-        keyed: changes.keyed.map { $0.snapshot() })
+        keyed: changes.keyed.map { $0.snapshot() }, left: left.take())
     }
   }
 
@@ -124,6 +157,8 @@ final class Lane {
   private func failure(
     _ error: any Error, of projection: any Projection, in block: RecordBlock, at record: Int
   ) -> ReplayError {
+    if let fault = error as? EventFault { return failure(fault, of: projection) }
+    if let error = error as? ReplayError { return error }
     let (segment, ordinal) = (block.segment(of: record), block.ordinal(of: record))
     let isLive = segment.partition.side == .live
     var details = [
@@ -143,6 +178,24 @@ final class Lane {
       .data, "the function \(projection.name) could not apply an event", details: details,
       next: "mend the function or the event, then run the same command"
     ).at(segment, ordinal: ordinal)
+  }
+
+  private func failure(_ fault: EventFault, of projection: any Projection) -> ReplayError {
+    let place = fault.place
+    let isLive = place.partition.side == .live
+    let details =
+      [
+        (isLive ? "stream \(place.segment.name), " : "segment \(place.segment.name), record \(place.ordinal + 1), ")
+          + "position \(place.position) of partition \(place.partition)"
+      ] + fault.reasons + (fault.excerpt.isEmpty ? [] : ["event: \(fault.excerpt)"])
+    if var failure = fault.failure {
+      failure.details += details
+      return failure.at(place.segment, ordinal: place.ordinal)
+    }
+    return ReplayError(
+      .data, "the function \(projection.name) could not apply an event", details: details,
+      next: "mend the function or the event, then run the same command"
+    ).at(place.segment, ordinal: place.ordinal)
   }
 
   private static func excerpt(_ block: RecordBlock, _ record: Int) -> String {
@@ -174,10 +227,12 @@ final class LaneCut: @unchecked Sendable {
   let merged: [MergedRows]
   let keyHashes: [[UInt64]]
   let keyed: [RowSet]
+  let left: [LeftEvent]
 
-  init(merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet]) {
+  init(merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], left: [LeftEvent]) {
     self.merged = merged
     self.keyHashes = keyHashes
     self.keyed = keyed
+    self.left = left
   }
 }

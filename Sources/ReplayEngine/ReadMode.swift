@@ -10,7 +10,10 @@ public enum ReadMode: String, Sendable {
   case routed = "routed to lanes by key"
 
   public init(projections: [any Projection], plan: ArchivePlan, lanes: Int) {
-    if projections.allSatisfy(\.isMergeOnly) {
+    if projections.contains(where: \.hasSessions) {
+      // A lane is a worker, however many partitions there are.
+      self = .routed
+    } else if projections.allSatisfy(\.isMergeOnly) {
       self = .free
     } else if lanes == 1 || (plan.partitionsSeparateKeys && plan.partitions.count > 1) {
       self = .byPartition

@@ -4,6 +4,9 @@ import ReplayCore
 public struct RunOptions: Sendable {
   /// Parallel lines of work.
   public var lanes = 2
+  /// Lanes of functions that work in processes or services of their own; nil: as many as others have.
+  public var workers: Int?
+  public var onError = FailurePolicy()
   /// What a partition that was read to its end must have changed, in bytes of memory, to be written before the others
   /// are read; a twelfth of `commitBytes` where that is less. More than a small archive changes, whose cut stays one: a key that is in
   /// two partitions is noticed before anything of such an archive is written.

@@ -18,19 +18,20 @@ public final class ThrowAway {
     }
   }
 
-  private let make: () -> Lane
+  private let make: () throws -> Lane
   private let limits: Limits
   private var lane: Lane
 
   /// `partitions`: those of the plan, for messages.
-  public init(_ projections: [any Projection], _ extraction: Extraction, partitions: [Partition], limits: Limits) {
+  public init(_ projections: [any Projection], _ extraction: Extraction, partitions: [Partition], limits: Limits) throws
+  {
     self.limits = limits
     make = {
-      Lane(
+      try Lane(
         projections, extraction, store: CountingStore(), partitions: partitions,
         isFresh: projections.map { _ in true }, holdAbove: limits.holdAboveBytes)
     }
-    lane = make()
+    lane = try make()
   }
 
   /// Throws `ReplayError` with the event that a function could not apply.
@@ -40,7 +41,7 @@ public final class ThrowAway {
       let load = lane.load
       if load.stateBytes > limits.stateBytes {
         try lane.settle()
-        lane = make()
+        lane = try make()
       } else if load.changedBytes > limits.changedBytes {
         _ = try lane.cut()
       }

@@ -76,21 +76,21 @@ struct BenchCase {
     let units = mode == .byPartition ? archive.plan.partitions.map(\.segments) : archive.segmentsBySize.map { [$0] }
     try BenchThreads.each(units, on: threads) { [self] next in
       var block: RecordBlock?
-      var changes = throwAway()
+      var changes = try throwAway()
       while let unit = next() {
-        if mode != .free { changes = throwAway() }
+        if mode != .free { changes = try throwAway() }
         for segment in unit { try read(segment, &block) { try changes.apply($0) } }
         if mode != .free { try changes.finish() }
       }
     }
   }
 
-  private func throwAway() -> ThrowAway {
+  private func throwAway() throws -> ThrowAway {
     let share = mode == .byPartition ? archive.plan.partitions.count : threads
     let limits = ThrowAway.Limits(
       changedBytes: command.work.commitBytes / share, stateBytes: command.work.maxStateBytes / share,
       holdAboveBytes: command.work.options.holdAboveBytes)
-    return ThrowAway(
+    return try ThrowAway(
       projections, decoder.extraction, partitions: archive.plan.partitions.map(\.partition), limits: limits)
   }
 

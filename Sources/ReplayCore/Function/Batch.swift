@@ -174,6 +174,17 @@ public struct Event {
     block._withUnsafeGuaranteedRef { $0.text($0.records[record]) }
   }
 
+  /// Empty where the event has none: a tombstone.
+  public subscript(field: PayloadField) -> Text {
+    let slice = slice(field.index)
+    switch slice.kind {
+    // Without an envelope the payload is the record.
+    case .missing: return block._withUnsafeGuaranteedRef { $0.text($0.records[record]) }
+    case .null: return Text(start: Text.nothing, count: 0)
+    default: return text(slice)
+    }
+  }
+
   // The same fields where an event need not have them: nil where the field is missing or null, an error where it is
   // something else than declared.
 

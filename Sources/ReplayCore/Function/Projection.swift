@@ -14,12 +14,21 @@ public protocol Projection: Sendable {
   var views: [(name: String, select: String)] { get }
 
   func apply(_ batch: Batch, _ changes: Changes) throws
+
+  /// True where the order of events does not matter.
+  var isMergeOnly: Bool { get }
+  /// True where lanes apply through `session` and not by `apply`.
+  var hasSessions: Bool { get }
+  /// What lane `lane` applies through; nil where it calls `apply`.
+  func session(lane: Int) throws -> (any FunctionSession)?
 }
 
 extension Projection {
   public var version: Int { 1 }
   public var views: [(name: String, select: String)] { [] }
 
-  /// True where every table merges, so that the order of events does not matter.
+  /// Every table merges.
   public var isMergeOnly: Bool { tables.allSatisfy { $0.schema.kind == .merged } }
+  public var hasSessions: Bool { false }
+  public func session(lane: Int) throws -> (any FunctionSession)? { nil }
 }

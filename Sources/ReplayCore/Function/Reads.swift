@@ -55,6 +55,11 @@ public enum TimeUnit: Int64, Sendable {
 /// The whole record's bytes as archived, envelope included.
 @frozen public struct RecordField: Hashable, Sendable {}
 
+/// The payload's bytes as archived, without the layout's envelope.
+@frozen public struct PayloadField: Hashable, Sendable {
+  @usableFromInline let index: Int
+}
+
 /// What a function declares that it reads. Only these fields are extracted, and only events that meet every condition
 /// reach the function; all others are settled as *ignored*.
 public struct Reads: Sendable {
@@ -86,6 +91,12 @@ public struct Reads: Sendable {
   public mutating func record() -> RecordField {
     wholeRecords = true
     return RecordField()
+  }
+
+  /// The payload as it was archived, for who hands it on. What was said of `record()` holds.
+  public mutating func payload() -> PayloadField {
+    wholeRecords = true
+    return PayloadField(index: index(of: .payload(JSONPath(members: []))))
   }
 
   public mutating func text(_ path: String) -> TextField { TextField(index: index(of: path)) }

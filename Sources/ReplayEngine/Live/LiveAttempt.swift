@@ -58,9 +58,9 @@ final class LiveAttempt {
       return LiveState.Part(
         partition: part.partition, committed: next, next: next, end: max(part.end, next), caughtUpAt: known?.caughtUpAt)
     }
-    lane = Lane(
+    lane = try Lane(
       setup.projections, setup.extraction, store: setup.store, partitions: partitions,
-      isFresh: setup.projections.map { _ in false }, holdAbove: .max)
+      isFresh: setup.projections.map { _ in false }, holdAbove: .max, onError: setup.options.onError)
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
@@ -72,7 +72,10 @@ final class LiveAttempt {
       setup.store, books: ledger, frontiers: frontiers, keyOwners: nil, now: setup.options.now, observe: { _ in })
   }
 
-  func close() { committer.close() }
+  func close() {
+    committer.close()
+    lane.abandon()
+  }
 
   func run() throws -> End {
     setup.observe(state)

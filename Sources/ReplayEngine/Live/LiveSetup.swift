@@ -11,6 +11,7 @@ public struct LiveOptions: Sendable {
   public var idleMilliseconds = 50
   /// Ends once everything that was there is applied and committed.
   public var untilCaughtUp = false
+  public var onError = FailurePolicy()
   public var now: @Sendable () -> Int64
 
   /// `now`: a clock in milliseconds that never goes back.

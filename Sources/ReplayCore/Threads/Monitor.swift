@@ -1,5 +1,3 @@
-import ReplayCore
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,7 +6,7 @@ import ReplayCore
   import Darwin
 #endif
 
-/// A value behind one lock, with one condition to wait on. The engine's threads meet here once a block, never once an
+/// A value behind one lock, with one condition to wait on. Threads meet here once a block, never once an
 /// event. `@unchecked Sendable`: the value is reached only while the lock is held.
 package final class Monitor<Value>: @unchecked Sendable {
   private var value: Value
@@ -89,7 +87,7 @@ package final class Monitor<Value>: @unchecked Sendable {
 
 /// A thread with a name, joined before its owner goes on. Stages run on own threads because a blocked call on the
 /// cooperative pool would freeze a small machine.
-final class NamedThread {
+package final class NamedThread {
   private var thread = pthread_t()
 
   private final class Start {
@@ -102,7 +100,7 @@ final class NamedThread {
   }
 
   /// Throws `.temporary` where the system gives no thread.
-  init(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
+  package init(_ name: String, _ body: @escaping @Sendable () -> Void) throws {
     let start = Unmanaged.passRetained(Start(name, body)).toOpaque()
     #if canImport(Darwin)
       var created: pthread_t?
@@ -131,5 +129,5 @@ final class NamedThread {
     return nil
   }
 
-  func join() { pthread_join(thread, nil) }
+  package func join() { pthread_join(thread, nil) }
 }

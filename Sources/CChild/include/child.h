@@ -1,0 +1,30 @@
+#ifndef REPLAY_CHILD_H
+#define REPLAY_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/// What a child process begins with. Everything else of the caller's is closed and forgotten.
+struct replay_child_plan {
+  const char *path;
+  char *const *arguments;
+  /// The whole environment.
+  char *const *environment;
+  /// NULL: the caller's.
+  const char *directory;
+  /// Descriptors for 0, 1 and 2.
+  int input, output, errors;
+  /// Whether it gets a network of its own, in which there is nothing but itself.
+  bool isolated;
+  /// With `isolated`: a socket to send a listening socket through that is in the child's network; -1: none is wanted.
+  int listening;
+};
+
+/// Starts a process that leads a group of its own and is killed when the calling thread ends. -1: none; `*failed` is then
+/// what failed and errno why. Below -1: its negative is a process that failed so and is to be waited for.
+pid_t replay_child_start(const struct replay_child_plan *plan, const char **failed);
+
+/// Takes a descriptor that was sent through `socket`; -1: none came.
+int replay_child_take(int socket);
+
+#endif

@@ -1,0 +1,57 @@
+/// One lane's own part of a function's work, where the function needs one: a worker process, a connection. Used by one
+/// thread at a time, from the lane's first event to the end of its attempt; a lane that begins anew may be given the same
+/// session again.
+public protocol FunctionSession: AnyObject {
+  /// Takes the batch in. Its changes may come later, in a call for a later batch or in `settle`, but those of one key come in
+  /// the order of its events. Throws `EventFault` where an event cannot be applied and `left` does not take it.
+  func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws
+  /// Applies everything that was taken in: after it a cut is made.
+  func settle(_ changes: Changes, _ left: LeftEvents) throws
+  /// Forgets what was taken in and not applied: the epoch is dropped.
+  func abandon()
+  /// What is held and not applied, in bytes.
+  var heldBytes: Int { get }
+}
+
+/// Where an event is, for who keeps it longer than its batch.
+public struct EventPlace: Sendable {
+  public let segment: Segment
+  /// The record's ordinal in the segment.
+  public let ordinal: UInt64
+  public let position: Position
+  public var partition: Partition { segment.partition }
+
+  public init(segment: Segment, ordinal: UInt64, position: Position) {
+    self.segment = segment
+    self.ordinal = ordinal
+    self.position = position
+  }
+}
+
+/// An event that a function could not apply, with what it said.
+public struct EventFault: Error {
+  public let place: EventPlace
+  /// What is wrong, one line each, the first one a sentence of its own.
+  public let reasons: [String]
+  public let excerpt: String
+  /// Nil: the event is at fault. Else the function as a whole is, and this says how.
+  public let failure: ReplayError?
+
+  public init(place: EventPlace, reasons: [String], excerpt: String = "", failure: ReplayError? = nil) {
+    self.place = place
+    self.reasons = reasons
+    self.excerpt = excerpt
+    self.failure = failure
+  }
+}
+
+extension Event {
+  public var place: EventPlace {
+    block._withUnsafeGuaranteedRef {
+      EventPlace(segment: $0.segment(of: record), ordinal: $0.ordinal(of: record), position: $0.position(at: record))
+    }
+  }
+
+  /// The place of the event's partition in the plan.
+  public var partitionIndex: UInt32 { block._withUnsafeGuaranteedRef { $0.partitionIndex(of: record) } }
+}

@@ -1,0 +1,96 @@
+/// What is to become of an event that a function cannot apply.
+public struct FailurePolicy: Sendable, Hashable {
+  public enum Choice: String, Sendable, CaseIterable {
+    /// The run stops at the event; everything before it is committed.
+    case fail
+    /// The event's key is parked: its later events queue in order behind the bad one, other keys go on.
+    case park
+    /// The event is stored with its error; later events of its key are applied.
+    case deadLetter = "dead-letter"
+  }
+  public var choice: Choice
+  /// How often an event is tried again before that.
+  public var retries: Int
+  /// Before the first retry; doubled with each.
+  public var backoffMilliseconds: Int64
+
+  public init(_ choice: Choice = .fail, retries: Int = 0, backoffMilliseconds: Int64 = 100) {
+    self.choice = choice
+    self.retries = retries
+    self.backoffMilliseconds = backoffMilliseconds
+  }
+}
+
+/// An event that was settled without being applied: stored in its epoch's own transaction.
+public struct LeftEvent: Sendable {
+  public enum State: String, Sendable {
+    /// The bad event itself, or one of its key that came later.
+    case parked
+    case dead
+  }
+  public let place: EventPlace
+  public let state: State
+  public let key: [UInt8]
+  /// The record as archived; of a stream the payload.
+  public let record: [UInt8]
+  /// What was wrong; nil for an event that is parked behind a bad one and was never tried.
+  public let error: String?
+  public let attempts: Int
+
+  public init(place: EventPlace, state: State, key: [UInt8], record: [UInt8], error: String?, attempts: Int) {
+    self.place = place
+    self.state = state
+    self.key = key
+    self.record = record
+    self.error = error
+    self.attempts = attempts
+  }
+}
+
+/// One lane's and one function's events that were not applied since the last cut, and the keys that are parked.
+public final class LeftEvents {
+  public let policy: FailurePolicy
+  /// Bytes: two texts that Swift holds for equal may be two keys.
+  public private(set) var parkedKeys: Set<[UInt8]>
+  private var events: [LeftEvent] = []
+  public private(set) var byteCount = 0
+
+  public init(_ policy: FailurePolicy, parkedKeys: Set<[UInt8]> = []) {
+    self.policy = policy
+    self.parkedKeys = parkedKeys
+  }
+
+  /// Whether events of this key are to be left, untried.
+  public func isParked(_ key: [UInt8]) -> Bool { !parkedKeys.isEmpty && parkedKeys.contains(key) }
+
+  /// Leaves an event that could not be applied; false where the policy is to fail.
+  public func leave(
+    _ place: EventPlace, key: [UInt8], record: [UInt8], error: String, attempts: Int
+  ) -> Bool {
+    switch policy.choice {
+    case .fail: return false
+    case .park:
+      parkedKeys.insert(key)
+      add(LeftEvent(place: place, state: .parked, key: key, record: record, error: error, attempts: attempts))
+    case .deadLetter:
+      add(LeftEvent(place: place, state: .dead, key: key, record: record, error: error, attempts: attempts))
+    }
+    return true
+  }
+
+  /// Leaves an event of a parked key behind the others.
+  public func queue(_ place: EventPlace, key: [UInt8], record: [UInt8]) {
+    add(LeftEvent(place: place, state: .parked, key: key, record: record, error: nil, attempts: 0))
+  }
+
+  private func add(_ event: LeftEvent) {
+    events.append(event)
+    byteCount += 200 + event.key.count + event.record.count
+  }
+
+  /// Hands over what was left since the last cut.
+  public func take() -> [LeftEvent] {
+    defer { (events, byteCount) = ([], 0) }
+    return events
+  }
+}
