@@ -47,7 +47,7 @@ let package = Package(
     room("ReplayDirectory", imports: ["ReplayCore"]),
     room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
     room("ReplayHTTP", imports: ["ReplayCore", "CMicroHTTPD"]),
-    room("ReplayFunctions", imports: ["ReplayCore", "CChild"]),
+    room("ReplayFunctions", imports: ["ReplayCore", "CChild", "CMicroHTTPD"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(

@@ -140,17 +140,22 @@ static void become(const struct replay_child_plan *plan, int report, pid_t paren
   fail(kept, "running it");
 }
 
+int replay_child_pipe(int ends[2]) {
+#ifdef __linux__
+  return pipe2(ends, O_CLOEXEC);
+#else
+  if (pipe(ends) != 0) return -1;
+  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  return 0;
+#endif
+}
+
 pid_t replay_child_start(const struct replay_child_plan *plan, const char **failed) {
   static _Thread_local struct failure failure;
   int report[2];
   *failed = "making a pipe";
-#ifdef __linux__
-  if (pipe2(report, O_CLOEXEC) != 0) return -1;
-#else
-  if (pipe(report) != 0) return -1;
-  fcntl(report[0], F_SETFD, FD_CLOEXEC);
-  fcntl(report[1], F_SETFD, FD_CLOEXEC);
-#endif
+  if (replay_child_pipe(report) != 0) return -1;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

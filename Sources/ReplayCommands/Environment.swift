@@ -79,7 +79,8 @@ struct Verb {
         let next = place + 1 < words.count ? words[place + 1] : ""
         let takesValue = next.hasPrefix("<")
         let name = String(word.drop { $0 == "," })
-        options[name] = takesValue ? (name == "--function" ? .repeated : .value) : .flag
+        let isRepeated = takesValue && place + 2 < words.count && words[place + 2] == "..."
+        options[name] = isRepeated ? .repeated : takesValue ? .value : .flag
         break
       }
     }

@@ -37,6 +37,16 @@ enum FunctionShelf {
   }
   static var all: [any Projection] { shelf.withLock { $0 } }
 
+  /// Functions that are not of this tool, as they are reached: one value for each, since it keeps its processes.
+  private static let others = Mutex<[String: any Projection]>([:])
+
+  static func loaded(_ name: String, _ options: ForeignOptions) throws -> any Projection {
+    if let known = others.withLock({ $0[name] }) { return known }
+    guard let found = try options.function(name) else { return try named(name) }
+    others.withLock { $0[name] = found }
+    return found
+  }
+
   static func named(_ name: String) throws -> any Projection {
     if let found = all.first(where: { $0.name == name }) { return found }
     let known = all.map(\.name).sorted()

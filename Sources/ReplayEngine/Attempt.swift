@@ -49,6 +49,7 @@ final class Attempt: @unchecked Sendable {
     var threads: [NamedThread] = []
     defer {
       floor.change { $0.abandoned = true }
+      if setup.stop.isStopped { for lane in lanes { lane.cancel() } }
       router?.close()
       for thread in threads { thread.join() }
       for lane in lanes { lane.abandon() }

@@ -132,6 +132,9 @@ final class Lane {
     }
   }
 
+  /// From any thread: calls that sessions wait for are given up.
+  func cancel() { for session in sessions { session?.cancel() } }
+
   /// Forgets what sessions hold of an epoch that is dropped.
   func abandon() { for session in sessions { session?.abandon() } }
 

@@ -24,6 +24,9 @@ struct replay_child_plan {
 /// what failed and errno why. Below -1: its negative is a process that failed so and is to be waited for.
 pid_t replay_child_start(const struct replay_child_plan *plan, const char **failed);
 
+/// A pipe that no child inherits; -1 and errno where there is none.
+int replay_child_pipe(int ends[2]);
+
 /// Takes a descriptor that was sent through `socket`; -1: none came.
 int replay_child_take(int socket);
 

@@ -14,7 +14,9 @@ import ReplaySQLite
 /// Which functions, into which store.
 struct FunctionOptions: ParsableArguments {
   @Option(
-    name: [.long], help: "The function's name; repeat it for several in one read.",
+    name: [.long],
+    help:
+      "The function: a name, lambda:FILE:HANDLER, lambda:exec:COMMAND or exec:COMMAND; repeat it for several in one read.",
     completion: .custom { _, _, _ in FunctionShelf.all.map(\.name) })
   var function: [String] = []
 
@@ -24,8 +26,10 @@ struct FunctionOptions: ParsableArguments {
     if Set(function).count < function.count { throw ValidationError("A function is named twice.") }
   }
 
+  @OptionGroup(title: "Functions in other languages") var foreign: ForeignOptions
+
   var projections: [any Projection] {
-    get throws { try function.map { try FunctionShelf.named($0) } }
+    get throws { try function.map { try FunctionShelf.loaded($0, foreign) } }
   }
 }
 

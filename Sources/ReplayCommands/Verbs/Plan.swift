@@ -117,8 +117,11 @@ struct Outlook {
       reads, needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
     var limits = FunctionSample.Limits()
     limits.blockBytes = command.archive.blockBytes
+    // What works elsewhere may change something there.
+    let isOthers = projections.contains(where: \.hasSessions)
     return FunctionSample(
-      projections, decoder.extraction, decoder: decoder, in: archive.source, of: segments, limits: limits,
+      projections, decoder.extraction, decoder: decoder, in: archive.source, of: isOthers ? [] : segments,
+      limits: limits,
       now: Clock.milliseconds)
   }
 

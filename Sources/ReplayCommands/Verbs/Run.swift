@@ -21,6 +21,12 @@ struct Run: ParsableCommand {
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
+  var runOptions: RunOptions {
+    var options = work.options
+    options.workers = functions.foreign.workers
+    return options
+  }
+
   func run() throws {
     output.apply()
     try refuseReportsInPlaces()
@@ -153,7 +159,7 @@ struct Replaying {
       projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
     let setup = RunSetup(
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
-      decoder: decoder, store: store, rule: archive.chain(command.chain), options: command.work.options,
+      decoder: decoder, store: store, rule: archive.chain(command.chain), options: command.runOptions,
       stop: Signals.stop
     ) { [board] event in
       board?.hear(event)

@@ -9,6 +9,8 @@ public protocol FunctionSession: AnyObject {
   func settle(_ changes: Changes, _ left: LeftEvents) throws
   /// Forgets what was taken in and not applied: the epoch is dropped.
   func abandon()
+  /// From any thread: a call that is being waited for is given up; `apply` or `settle` then throws.
+  func cancel()
   /// What is held and not applied, in bytes.
   var heldBytes: Int { get }
 }
@@ -51,6 +53,9 @@ extension Event {
       EventPlace(segment: $0.segment(of: record), ordinal: $0.ordinal(of: record), position: $0.position(at: record))
     }
   }
+
+  /// The record as archived; of a stream the payload. Only where the function asked for one of them.
+  public var wholeRecord: Text { self[RecordField()] }
 
   /// The place of the event's partition in the plan.
   public var partitionIndex: UInt32 { block._withUnsafeGuaranteedRef { $0.partitionIndex(of: record) } }

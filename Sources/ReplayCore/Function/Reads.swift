@@ -123,6 +123,11 @@ public struct Reads: Sendable {
     conditions.append(Condition(field: index(of: path), values: values))
   }
 
+  /// Lets only events whose text there is one of `values` reach the function.
+  public mutating func only(_ field: FieldSource, isOneOf values: [String]) {
+    conditions.append(Condition(field: index(of: field), values: values))
+  }
+
   private mutating func index(of path: String) -> Int { index(of: .payload(JSONPath(path))) }
 
   private mutating func index(of source: FieldSource) -> Int {

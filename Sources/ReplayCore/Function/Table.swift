@@ -162,7 +162,9 @@ public protocol Table: Sendable {
 public struct MergedTable: Table {
   public private(set) var schema: TableSchema
 
-  public init(_ name: String, key: KeyColumn...) {
+  public init(_ name: String, key: KeyColumn...) { self.init(name, key: key) }
+
+  public init(_ name: String, key: [KeyColumn]) {
     precondition((1...3).contains(key.count), "a merged table has one to three key columns")
     schema = TableSchema(name: name, kind: .merged, keys: key.map(\.column))
   }
@@ -217,7 +219,9 @@ public struct KeyedTable: Table {
   public private(set) var schema: TableSchema
 
   /// Rows found by the partition key and `then` (none: one row a key).
-  public init(_ name: String, key: String, then: KeyColumn...) {
+  public init(_ name: String, key: String, then: KeyColumn...) { self.init(name, key: key, then: then) }
+
+  public init(_ name: String, key: String, then: [KeyColumn]) {
     let keys = [TableSchema.Column(key, .text)] + then.map(\.column)
     schema = TableSchema(name: name, kind: .keyed, keys: keys)
   }

@@ -52,7 +52,9 @@ public struct KeyRows {
   }
 
   /// The row with this key behind the partition key, made where there is none, with NULL in every column.
-  public func upsert(_ subkeys: any CellValue...) throws -> KeyedRow {
+  public func upsert(_ subkeys: any CellValue...) throws -> KeyedRow { try upsert(subkeys) }
+
+  public func upsert(_ subkeys: [any CellValue]) throws -> KeyedRow {
     precondition(!table.isRanked, "a table with a rank takes rows by place: use insert(at:)")
     if let place = try place(of: subkeys) { return self[place] }
     let cells = table.insertRow(entry, at: count)
@@ -61,7 +63,9 @@ public struct KeyRows {
   }
 
   /// Deletes the row with this key behind the partition key; false where there is none.
-  @discardableResult public func delete(_ subkeys: any CellValue...) throws -> Bool {
+  @discardableResult public func delete(_ subkeys: any CellValue...) throws -> Bool { try delete(subkeys) }
+
+  @discardableResult public func delete(_ subkeys: [any CellValue]) throws -> Bool {
     guard let place = try place(of: subkeys) else { return false }
     remove(at: place)
     return true

@@ -83,14 +83,20 @@ public final class KeyedRows {
   public subscript(event: Event) -> KeyRows {
     get throws {
       let partition = event.block._withUnsafeGuaranteedRef { $0.partitionIndex(of: event.record) }
-      let index = entryIndex(try event.key, in: partition)
-      let known = entries[index].partition
-      if known != partition {
-        guard known == KeyedRows.unknown else { throw KeyInTwoPartitions(first: Int(known), second: Int(partition)) }
-        entries[index].partition = partition
-      }
-      return KeyRows(owner: .passUnretained(self), entry: index)
+      return try rows(of: event.key, in: partition)
     }
+  }
+
+  /// The rows of a partition key whose events come from the plan's partition `partition`. Valid until the next key is
+  /// asked for.
+  public func rows(of key: Text, in partition: UInt32) throws -> KeyRows {
+    let index = entryIndex(key, in: partition)
+    let known = entries[index].partition
+    if known != partition {
+      guard known == KeyedRows.unknown else { throw KeyInTwoPartitions(first: Int(known), second: Int(partition)) }
+      entries[index].partition = partition
+    }
+    return KeyRows(owner: .passUnretained(self), entry: index)
   }
 
   /// True where the key's rows are already here.

@@ -107,6 +107,17 @@ public final class MergedRows {
     }
   }
 
+  /// The row of this key, of as many values as the key has columns, made where there is none. For keys whose types are not
+  /// known when this is compiled.
+  public func row(of key: [any CellValue]) throws -> MergedRow {
+    switch key.count {
+    case 1: try self[key[0]]
+    case 2: try self[key[0], key[1]]
+    case 3: try self[key[0], key[1], key[2]]
+    default: throw misfit(key.map(\.cellKind))
+    }
+  }
+
   @usableFromInline func misfit(_ found: [CellKind]) -> MisfitError {
     let keys = schema.keys.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
     return MisfitError(

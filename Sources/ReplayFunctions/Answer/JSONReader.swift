@@ -26,6 +26,17 @@ struct JSONReader {
     return value
   }
 
+  /// What a function answered, or why that is no answer.
+  static func answer(_ body: some Sequence<UInt8>) -> Result<JSONValue, AnsweredChanges.Fault> {
+    Array(body).withUnsafeBytes { bytes in
+      do throws(Fault) { return .success(try read(bytes)) } catch {
+        let shown = ReplayError.excerpt(Text(bytes))
+        return .failure(
+          AnsweredChanges.Fault("it answered no JSON: at byte \(error.byte), expected \(error.expected): \(shown)"))
+      }
+    }
+  }
+
   private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
 
   private mutating func skipSpace() {

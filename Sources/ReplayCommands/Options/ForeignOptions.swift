@@ -1,0 +1,82 @@
+import ArgumentParser
+import ReplayCore
+import ReplayFunctions
+
+/// How functions in other languages are called.
+struct ForeignOptions: ParsableArguments {
+  @Option(
+    help:
+      "What they do: changes (returned, committed exactly once) or writes-itself (delivered at least once, in order).")
+  var contract: FunctionContract?
+  @Option(help: "The JSON file that declares their name, tables and conditions.", completion: .file())
+  var tables: String?
+  @Option(help: "The event that a Lambda handler expects: kinesis, kafka, dynamodb or sqs.")
+  var eventShape = EventShape.kinesis
+  @Option(help: "What events say that they come from (default: made of the topic's name).")
+  var eventSourceArn: String?
+  @Option(help: "Events of one call, at most (default: 100).")
+  var batchSize: Int?
+  @Option(help: "Bytes of one call, at most.")
+  var batchBytes = 6 << 20
+  @Flag(help: "At most one event of a key in a call, for handlers that work on a batch's events side by side.")
+  var perKeyBatches = false
+  @Flag(help: "Do not look for a bad event by halves: a batch fails whole.")
+  var noBisect = false
+  @Option(help: "Workers, each with keys of its own (default: the number of lanes).")
+  var workers: Int?
+  @Option(help: "Events a second, at most, of all workers.")
+  var maxRate: Double?
+  @Option(help: "Seconds that one call may take; then its worker is killed.")
+  var functionTimeout = 60.0
+  @Option(help: "Seconds until a worker is ready.")
+  var functionStartTimeout = 30.0
+  @Option(help: "Memory of one worker, in bytes; above it, it is killed.")
+  var functionMemory = 1 << 30
+  @Option(help: "A variable of this environment that workers may see; repeat it for several.")
+  var functionEnv: [String] = []
+  @Option(help: "What workers may not use: network.")
+  var isolate: Isolation?
+  @Option(help: "Of exec: whether a line holds one event or a whole batch.")
+  var execLines = LineContent.event
+
+  enum Isolation: String, ExpressibleByArgument, CaseIterable { case network }
+  enum LineContent: String, ExpressibleByArgument, CaseIterable { case event, batch }
+
+  func validate() throws {
+    if let batchSize, !(1...10_000).contains(batchSize) {
+      throw ValidationError("--batch-size must be from 1 to 10,000.")
+    }
+    if !(1...(256 << 20)).contains(batchBytes) { throw ValidationError("--batch-bytes must be from 1 to 268,435,456.") }
+    if let workers, !(1...1_000).contains(workers) { throw ValidationError("--workers must be from 1 to 1,000.") }
+    if let maxRate, !(maxRate > 0) { throw ValidationError("--max-rate must be above 0.") }
+    for seconds in [functionTimeout, functionStartTimeout] where !(0.01...86_400).contains(seconds) {
+      throw ValidationError("A timeout must be from 0.01 to 86,400 seconds.")
+    }
+    if functionMemory < 1 << 20 { throw ValidationError("--function-memory must be at least 1,048,576 bytes.") }
+  }
+
+  /// The function that `text` reaches; nil where it is a name. Throws `.usage`.
+  func function(_ text: String) throws -> (any Projection)? {
+    guard let address = try FunctionAddress(text) else { return nil }
+    var settings = ForeignSettings()
+    if let tables {
+      settings.declaration = try FunctionDeclaration(
+        file: tables, InputFile.read(tables, what: "the functions' declaration"))
+    }
+    settings.contract = contract
+    (settings.shape, settings.sourceARN) = (eventShape, eventSourceArn)
+    (settings.batchEvents, settings.batchBytes) = (batchSize, batchBytes)
+    (settings.isPerKey, settings.bisects) = (perKeyBatches, !noBisect)
+    settings.rate = maxRate.map { RateLimit(perSecond: $0) }
+    settings.timeoutMilliseconds = Int64(functionTimeout * 1000)
+    settings.startMilliseconds = Int64(functionStartTimeout * 1000)
+    settings.memoryBytes = functionMemory
+    settings.handedOn = functionEnv
+    settings.isIsolated = isolate == .network
+    settings.isLineABatch = execLines == .batch
+    return try settings.function(address)
+  }
+}
+
+extension FunctionContract: ExpressibleByArgument {}
+extension EventShape: ExpressibleByArgument {}

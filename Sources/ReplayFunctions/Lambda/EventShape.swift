@@ -1,0 +1,121 @@
+import ReplayCore
+
+/// The form of the events that a Lambda handler expects: that of the AWS service which would call it. Exact to the field,
+/// as its developer guide shows it.
+public enum EventShape: String, Sendable, CaseIterable {
+  case kinesis, kafka, dynamodb, sqs
+}
+
+/// Makes a batch of one shape, record by record, and finds a record by the identifier that a handler names.
+protocol ShapedEvents: Sendable {
+  /// One record of the batch, without what stands between records.
+  func record(_ event: Event, key: Text, payload: Text) throws -> [UInt8]
+  /// The batch of records that `record` made.
+  func batch(_ events: [HeldEvent]) -> [UInt8]
+  /// The place in the batch of the record that `itemIdentifier` names; nil where it names none.
+  func place(of identifier: JSONValue, in events: [HeldEvent]) -> Int?
+}
+
+/// Names that an event carries of where it comes from. Nothing in AWS need have them.
+struct EventOrigin: Sendable {
+  var region = "us-east-1"
+  var account = "000000000000"
+  /// The stream, queue or table; where nil, the event's own log.
+  var arn: String?
+
+  func arn(_ service: String, _ resource: String) -> String {
+    arn ?? "arn:aws:\(service):\(region):\(account):\(resource)"
+  }
+}
+
+extension Position {
+  /// As decimal digits whose numbers rise with the positions of one partition: a sequence number. A place in a file is the
+  /// file's number and twenty digits behind it.
+  func sequenceNumber(in segment: Segment) -> String {
+    var isPlace = index > 0
+    if case .place = segment.numbering { isPlace = true }
+    guard isPlace else { return "\(number)" }
+    let digits = "\(index)"
+    return "\(number)" + String(repeating: "0", count: 20 - digits.count) + digits
+  }
+}
+
+extension EventPlace {
+  var sequenceNumber: String { position.sequenceNumber(in: segment) }
+
+  /// `shardId-000000000006`; of a partition whose name is no number, the name.
+  var shard: String {
+    let name = partition.name
+    guard name.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), name.utf8.count < 12 else { return "shardId-\(name)" }
+    return "shardId-" + String(repeating: "0", count: 12 - name.utf8.count) + name
+  }
+}
+
+/// A list in `Records`, whose records are named by `sequenceNumber` (Kinesis, DynamoDB).
+extension ShapedEvents {
+  static func list(_ events: [HeldEvent]) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.raw("{\"Records\":[")
+    for (place, event) in events.enumerated() {
+      if place > 0 { writer.raw(",") }
+      writer.raw(event.encoded)
+    }
+    writer.raw("]}")
+    return writer.bytes
+  }
+
+  static func place(ofSequenceNumber identifier: JSONValue, in events: [HeldEvent]) -> Int? {
+    guard let wanted = identifier.string else { return nil }
+    return events.firstIndex { $0.place.sequenceNumber == wanted }
+  }
+}
+
+/// Amazon Kinesis Data Streams.
+struct KinesisEvents: ShapedEvents {
+  var origin = EventOrigin()
+  let time: TimeField
+
+  func record(_ event: Event, key: Text, payload: Text) -> [UInt8] {
+    let place = event.place
+    let number = place.sequenceNumber
+    var writer = JSONWriter()
+    writer.raw("{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",\"partitionKey\":")
+    writer.string(key)
+    writer.raw(",\"sequenceNumber\":\"")
+    writer.raw(number)
+    writer.raw("\",\"data\":")
+    writer.base64(payload)
+    writer.raw(",\"approximateArrivalTimestamp\":")
+    writer.raw(seconds(event.moment(time)))
+    writer.raw("},\"eventSource\":\"aws:kinesis\",\"eventVersion\":\"1.0\",\"eventID\":\"")
+    writer.raw(place.shard)
+    writer.raw(":")
+    writer.raw(number)
+    writer.raw("\",\"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"")
+    writer.raw("arn:aws:iam::\(origin.account):role/replay")
+    writer.raw("\",\"awsRegion\":\"")
+    writer.raw(origin.region)
+    writer.raw("\",\"eventSourceARN\":")
+    writer.string(origin.arn("kinesis", "stream/\(place.partition.log)"))
+    writer.raw("}")
+    return writer.bytes
+  }
+
+  func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
+
+  func place(of identifier: JSONValue, in events: [HeldEvent]) -> Int? {
+    Self.place(ofSequenceNumber: identifier, in: events)
+  }
+}
+
+extension Event {
+  /// The event's own time, where it has one that can be read: what stands for a time of arrival, which no archive keeps.
+  func moment(_ field: TimeField) -> Timestamp { ((try? self[ifPresent: field]) ?? nil) ?? Timestamp(microseconds: 0) }
+}
+
+/// Seconds since 1970 with three digits behind the point.
+func seconds(_ time: Timestamp) -> String {
+  let milliseconds = max(0, time.microseconds / 1000)
+  let fraction = "\(milliseconds % 1000)"
+  return "\(milliseconds / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+}

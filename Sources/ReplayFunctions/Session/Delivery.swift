@@ -1,0 +1,68 @@
+import ReplayCore
+
+/// An event that a session holds until it is delivered and answered.
+struct HeldEvent {
+  let place: EventPlace
+  /// The place of its partition in the plan.
+  let partition: UInt32
+  let key: [UInt8]
+  /// The event as the function is given it.
+  let encoded: [UInt8]
+  /// As archived, for who keeps it where it cannot be applied; empty where nobody would.
+  let record: [UInt8]
+}
+
+/// Some events of one partition, to be handed to a function in one call.
+struct Delivery {
+  let events: [HeldEvent]
+  let phase: Phase
+  /// 1 for the first time that these events are delivered in this attempt.
+  let attempt: Int
+}
+
+/// What came of a delivery: the answers for its first events, and what then failed, if anything did.
+struct DeliveryOutcome {
+  struct Failure {
+    /// The event at fault, by its place in the delivery; nil where the function does not say which.
+    let at: Int?
+    /// One line each.
+    let reasons: [String]
+  }
+
+  /// One answer for so many events, in their order. Those behind them were not applied.
+  var answers: [(events: Int, answer: JSONValue)] = []
+  var failure: Failure?
+
+  var answered: Int { answers.reduce(0) { $0 + $1.events } }
+
+  static func failed(_ reasons: [String], at place: Int? = nil) -> DeliveryOutcome {
+    DeliveryOutcome(failure: Failure(at: place, reasons: reasons))
+  }
+}
+
+/// One lane's way to a function: a process, or connections to a service. Used by one thread at a time, but for `cancel`.
+protocol FunctionWorker: AnyObject {
+  /// The event as `deliver` will hand it over. Called once an event.
+  func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8]
+  /// Waits for the answer. Throws only what is wrong with the function as a whole, whatever the event: that it cannot be
+  /// started. Never returns while a call that it gave up could still change anything.
+  func deliver(_ delivery: Delivery) throws -> DeliveryOutcome
+  /// From any thread: a call that is waited for is given up.
+  func cancel()
+  func close()
+}
+
+/// The call was given up, since the run is to stop.
+struct DeliveryCancelled: Error {}
+
+/// Waits so long, unless it is cancelled meanwhile.
+func pause(milliseconds: Int64, unless isCancelled: () -> Bool) throws(DeliveryCancelled) {
+  let until = monotonicMilliseconds() + milliseconds
+  let nothing = Monitor(())
+  while true {
+    if isCancelled() { throw DeliveryCancelled() }
+    let left = until - monotonicMilliseconds()
+    if left <= 0 { return }
+    _ = nothing.wait(milliseconds: Int(min(left, 20))) { _ -> Void? in nil }
+  }
+}

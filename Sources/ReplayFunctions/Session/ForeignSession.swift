@@ -1,0 +1,207 @@
+import ReplayCore
+import Synchronization
+
+/// One lane's work with a function in another language: gathers events into batches, one partition's each, delivers them,
+/// and applies what is answered.
+final class ForeignSession: FunctionSession {
+  struct Limits: Sendable {
+    /// Events of one delivery, at most.
+    var events = 100
+    /// Bytes of one delivery, at most; one event may have more.
+    var bytes = 6 << 20
+    var bisects = true
+    /// Events a second, of all lanes; nil: as many as there are.
+    var rate: RateLimit?
+    /// At most one event of a key in a delivery.
+    var isPerKey = false
+  }
+
+  /// The open batch of one partition.
+  private struct Batch {
+    var events: [HeldEvent] = []
+    var bytes = 0
+    var keys: Set<[UInt8]> = []
+  }
+
+  private let worker: any FunctionWorker
+  private let limits: Limits
+  private let contract: FunctionContract
+  private let answered: AnsweredChanges
+  /// The function's name, for messages.
+  private let name: String
+  private var open: [UInt32: Batch] = [:]
+  private(set) var heldBytes = 0
+  private var phase = Phase.archive
+  private let isCancelled = Atomic<Bool>(false)
+
+  init(
+    _ name: String, worker: any FunctionWorker, contract: FunctionContract, tables: [DeclaredTable], limits: Limits
+  ) {
+    self.name = name
+    self.worker = worker
+    self.contract = contract
+    self.limits = limits
+    answered = AnsweredChanges(tables: tables)
+  }
+
+  func apply(_ batch: ReplayCore.Batch, _ changes: Changes, _ left: LeftEvents) throws {
+    phase = batch.phase
+    for event in batch {
+      let text: Text
+      do { text = try event.key } catch let error as FieldError {
+        throw EventFault(place: event.place, reasons: [error.text(of: Reads())])
+      }
+      let key = Array(text.bytes)
+      if left.isParked(key) {
+        left.queue(event.place, key: key, record: Array(event.wholeRecord.bytes))
+        continue
+      }
+      let held = HeldEvent(
+        place: event.place, partition: event.partitionIndex, key: key,
+        encoded: try worker.encode(event, key: text, phase: phase),
+        record: left.policy.choice == .fail ? [] : Array(event.wholeRecord.bytes))
+      try take(held, changes, left)
+    }
+  }
+
+  /// Puts the event into its partition's batch; delivers that where it is full.
+  private func take(_ event: HeldEvent, _ changes: Changes, _ left: LeftEvents) throws {
+    let size = event.encoded.count + 1
+    if let batch = open[event.partition], !batch.events.isEmpty,
+      batch.bytes + size > limits.bytes || limits.isPerKey && batch.keys.contains(event.key)
+    {
+      try deliver(event.partition, changes, left)
+    }
+    open[event.partition, default: Batch()].events.append(event)
+    open[event.partition, default: Batch()].bytes += size
+    if limits.isPerKey { open[event.partition, default: Batch()].keys.insert(event.key) }
+    heldBytes += size
+    if (open[event.partition]?.events.count ?? 0) >= limits.events { try deliver(event.partition, changes, left) }
+  }
+
+  func settle(_ changes: Changes, _ left: LeftEvents) throws {
+    for partition in open.keys.sorted() { try deliver(partition, changes, left) }
+  }
+
+  func abandon() {
+    open = [:]
+    heldBytes = 0
+    isCancelled.store(false, ordering: .releasing)
+  }
+
+  func cancel() {
+    isCancelled.store(true, ordering: .releasing)
+    worker.cancel()
+  }
+
+  // MARK: Delivering
+
+  private func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
+    guard let batch = open.removeValue(forKey: partition) else { return }
+    heldBytes -= batch.bytes
+    let events = batch.events
+    let policy = left.policy
+    var work = BatchWork(
+      count: events.count,
+      limits: BatchWork.Limits(
+        retries: policy.retries, backoffMilliseconds: policy.backoffMilliseconds, bisects: limits.bisects))
+    while true {
+      let next = work.next { !left.parkedKeys.isEmpty && self.isQueued(events[$0], left) }
+      guard !next.events.isEmpty else { return }
+      let given = next.events.map { events[$0] }
+      try limits.rate?.take(given.count) { isCancelled.load(ordering: .acquiring) }
+      let outcome = try worker.deliver(Delivery(events: given, phase: phase, attempt: next.attempt))
+      let (answered, failure) = try apply(outcome, given, changes)
+      switch work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
+      case .goOn: break
+      case .wait(let milliseconds):
+        try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
+      case .giveUp(let lost, let attempts):
+        try give(up: lost.map { events[$0] }, attempts, failure?.reasons ?? [], left)
+      }
+    }
+  }
+
+  /// Whether the event is of a key that was parked meanwhile; it then is behind the bad one.
+  private func isQueued(_ event: HeldEvent, _ left: LeftEvents) -> Bool {
+    guard left.isParked(event.key) else { return false }
+    left.queue(event.place, key: event.key, record: event.record)
+    return true
+  }
+
+  private func give(up events: [HeldEvent], _ attempts: Int, _ reasons: [String], _ left: LeftEvents) throws {
+    for event in events {
+      let told = reasons + (attempts > 1 ? ["after \(attempts) attempts"] : [])
+      let isLeft = left.leave(
+        event.place, key: event.key, record: event.record, error: told.joined(separator: "\n"), attempts: attempts)
+      guard isLeft else {
+        throw EventFault(place: event.place, reasons: told, excerpt: excerpt(event))
+      }
+    }
+  }
+
+  private func excerpt(_ event: HeldEvent) -> String {
+    event.encoded.withUnsafeBytes { ReplayError.excerpt(Text($0), limit: 200) }
+  }
+
+  /// Applies the answers, as far as they are good: how many events they are for, and what is wrong behind them.
+  private func apply(
+    _ outcome: DeliveryOutcome, _ events: [HeldEvent], _ changes: Changes
+  ) throws -> (answered: Int, failure: DeliveryOutcome.Failure?) {
+    guard contract == .changes else { return (outcome.answered, outcome.failure) }
+    var done = 0
+    for (count, answer) in outcome.answers {
+      let share = events[done..<done + count]
+      do {
+        try answered.apply(answer, to: changes) { key in
+          share.first { $0.key.elementsEqual(key.utf8) }?.partition
+        }
+      } catch let fault as AnsweredChanges.Fault {
+        return (done, DeliveryOutcome.Failure(at: count == 1 ? done : nil, reasons: [fault.reason]))
+      } catch let error as KeyedRows.KeyInTwoPartitions {
+        throw error
+      } catch {
+        // Part of the answer may be applied: it cannot be taken back but with the whole epoch.
+        throw ReplayError(
+          .data, "the function \(name) answered changes that its tables cannot hold", details: ["\(error)"],
+          next: "mend the function, then run the same command")
+      }
+      done += count
+    }
+    return (done, outcome.failure)
+  }
+}
+
+/// Events a second, shared by all lanes of a function, and changeable while it runs. Evenly: not all of a second's at its
+/// beginning.
+public final class RateLimit: Sendable {
+  private struct State: Sendable {
+    var perSecond: Double
+    /// When the next event may go, in milliseconds of the monotonic clock.
+    var next: Double = 0
+  }
+  private let state: Monitor<State>
+
+  /// `perSecond`: 0 for none at all, until that is changed.
+  public init(perSecond: Double) { state = Monitor(State(perSecond: perSecond)) }
+
+  public var perSecond: Double {
+    get { state.quietly { $0.perSecond } }
+    set { state.change { ($0.perSecond, $0.next) = (newValue, 0) } }
+  }
+
+  func take(_ events: Int, unless isCancelled: () -> Bool) throws(DeliveryCancelled) {
+    while true {
+      let now = Double(monotonicMilliseconds())
+      let wait = state.quietly { state -> Double in
+        guard state.perSecond > 0 else { return 20 }
+        let next = max(state.next, now)
+        if next > now + 1 { return min(next - now, 20) }
+        state.next = next + Double(events) * 1000 / state.perSecond
+        return 0
+      }
+      if wait == 0 { return }
+      try pause(milliseconds: max(1, Int64(wait)), unless: isCancelled)
+    }
+  }
+}
