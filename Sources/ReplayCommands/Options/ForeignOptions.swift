@@ -39,6 +39,9 @@ struct ForeignOptions: ParsableArguments {
   @Option(help: "Of exec: whether a line holds one event or a whole batch.")
   var execLines = LineContent.event
 
+  /// Of all functions of this run; whoever asks the run may change it.
+  static let rate = RateLimit(perSecond: .infinity)
+
   enum Isolation: String, ExpressibleByArgument, CaseIterable { case network }
   enum LineContent: String, ExpressibleByArgument, CaseIterable { case event, batch }
 
@@ -67,7 +70,8 @@ struct ForeignOptions: ParsableArguments {
     (settings.shape, settings.sourceARN) = (eventShape, eventSourceArn)
     (settings.batchEvents, settings.batchBytes) = (batchSize, batchBytes)
     (settings.isPerKey, settings.bisects) = (perKeyBatches, !noBisect)
-    settings.rate = maxRate.map { RateLimit(perSecond: $0) }
+    if let maxRate { ForeignOptions.rate.perSecond = maxRate }
+    settings.rate = ForeignOptions.rate
     settings.timeoutMilliseconds = Int64(functionTimeout * 1000)
     settings.startMilliseconds = Int64(functionStartTimeout * 1000)
     settings.memoryBytes = functionMemory

@@ -40,8 +40,9 @@ final class LambdaWorker: FunctionWorker {
   func cancel() { isCancelled.store(true, ordering: .releasing) }
 
   func close() {
-    child?.close()
+    // A client that waits for work is told that there is none, and ends.
     server?.close()
+    child?.close(within: 200)
     (child, server) = (nil, nil)
     isCancelled.store(false, ordering: .releasing)
   }
@@ -51,8 +52,11 @@ final class LambdaWorker: FunctionWorker {
     calls += 1
     let id = RequestID.text(worker: number, call: calls)
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:\(plan.functionName)"
-    let context =
-      "{\"custom\":{\"replay_phase\":\"\(delivery.phase.word)\",\"replay_attempt\":\"\(delivery.attempt)\"}}"
+    let custom = [
+      ("replay_phase", delivery.phase.word), ("replay_run", "\(delivery.run)"),
+      ("replay_attempt", "\(delivery.attempt)"),
+    ]
+    let context = "{\"custom\":{" + custom.map { "\"\($0.0)\":\"\($0.1)\"" }.joined(separator: ",") + "}}"
     let invocation = RuntimeServer.Invocation(
       id: id, body: plan.shape.batch(delivery.events), deadline: wallMilliseconds() + plan.limits.milliseconds,
       context: context, arn: arn)
