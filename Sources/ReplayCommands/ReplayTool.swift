@@ -1,5 +1,6 @@
 import ArgumentParser
 import ReplayCore
+import ReplayFunctions
 import Synchronization
 
 /// The whole tool with a user's own functions: conform an `@main` type and list them.
@@ -38,6 +39,7 @@ enum FunctionShelf {
   static var all: [any Projection] { shelf.withLock { $0 } }
 
   static func named(_ name: String) throws -> any Projection {
+    if name.hasSuffix(".sql") { return try SQLFunction(path: name) }
     if let found = all.first(where: { $0.name == name }) { return found }
     let known = all.map(\.name).sorted()
     throw ReplayError(
