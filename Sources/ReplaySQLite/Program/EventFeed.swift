@@ -9,13 +9,15 @@ import ReplayCore
 final class EventFeed {
   let columns: [StoreProgram.Column]
   private let isText: ContiguousArray<Bool>
+  private let guardian: ProgramGuard
   /// What is being run over.
   var batch = EventBatch()
 
   /// Columns behind the declared ones.
   static let facts = ["_partition", "_position", "_phase", "_number"]
 
-  init(_ program: StoreProgram) {
+  init(_ program: StoreProgram, _ guardian: ProgramGuard) {
+    self.guardian = guardian
     columns = program.columns
     isText = ContiguousArray(columns.map(\.isText))
   }
@@ -119,7 +121,10 @@ final class EventFeed {
     let made = UnsafeMutablePointer<Table>.allocate(capacity: 1)
     made.initialize(to: Table(feed: feed))
     table?.pointee = UnsafeMutableRawPointer(made).assumingMemoryBound(to: sqlite3_vtab.self)
-    return sqlite3_declare_vtab(connection, feed._withUnsafeGuaranteedRef { $0.declaration })
+    // SQLite may ask for it while a program's statement is being prepared.
+    return feed._withUnsafeGuaranteedRef { feed in
+      feed.guardian.holding(.all) { sqlite3_declare_vtab(connection, feed.declaration) }
+    }
   }
 
   /// `nonisolated(unsafe)`: written once, here, then only read; SQLite wants it to stay where it is.

@@ -12,7 +12,7 @@ final class ProgramGuard {
     case running(Set<String>)
   }
 
-  var rule = Rule.all
+  private var rule = Rule.all
   /// What was refused last.
   private(set) var refused: String?
 
@@ -43,9 +43,10 @@ final class ProgramGuard {
 
   /// Runs `body` under the rule.
   func holding<Result>(_ rule: Rule, _ body: () throws -> Result) rethrows -> Result {
+    let before = self.rule
     self.rule = rule
-    refused = nil
-    defer { self.rule = .all }
+    if case .all = before { refused = nil }
+    defer { self.rule = before }
     return try body()
   }
 

@@ -23,7 +23,7 @@ final class ProgramRunner {
     self.program = program
     self.connection = connection
     self.guardian = guardian
-    feed = EventFeed(program)
+    feed = EventFeed(program, guardian)
     module = "_replay_events_\(number)"
     own = Set((program.names(of: .table) + program.names(of: .view)).map { $0.lowercased() })
     try feed.register(module, on: connection)
