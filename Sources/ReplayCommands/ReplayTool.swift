@@ -38,6 +38,18 @@ enum FunctionShelf {
   }
   static var all: [any Projection] { shelf.withLock { $0 } }
 
+  /// The functions of these names and files, no two of which may be one function's.
+  static func several(_ names: [String]) throws -> [any Projection] {
+    let found = try names.map { try named($0) }
+    for (place, function) in found.enumerated() {
+      guard let other = found[..<place].firstIndex(where: { $0.name == function.name }) else { continue }
+      throw ReplayError(
+        .usage, "two functions are named \(function.name)", details: ["\(names[other])", "\(names[place])"],
+        next: "rename one of them, or leave it out")
+    }
+    return found
+  }
+
   static func named(_ name: String) throws -> any Projection {
     if name.hasSuffix(".sql") { return try SQLFunction(path: name) }
     if let found = all.first(where: { $0.name == name }) { return found }

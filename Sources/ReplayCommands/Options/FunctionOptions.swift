@@ -14,7 +14,7 @@ import ReplaySQLite
 /// Which functions, into which store.
 struct FunctionOptions: ParsableArguments {
   @Option(
-    name: [.long], help: "The function's name; repeat it for several in one read.",
+    name: [.long], help: "The function's name, or the path of a .sql file; repeat it for several in one read.",
     completion: .custom { _, _, _ in FunctionShelf.all.map(\.name) })
   var function: [String] = []
 
@@ -25,7 +25,7 @@ struct FunctionOptions: ParsableArguments {
   }
 
   var projections: [any Projection] {
-    get throws { try function.map { try FunctionShelf.named($0) } }
+    get throws { try FunctionShelf.several(function) }
   }
 }
 

@@ -14,6 +14,6 @@ struct TargetOptions: ParsableArguments {
   }
 
   var projections: [any Projection] {
-    get throws { try function.map { try FunctionShelf.named($0) } }
+    get throws { try FunctionShelf.several(function) }
   }
 }

@@ -65,11 +65,13 @@ struct SQLColumn: Sendable {
     case json(JSONField)
   }
 
+  private let name: String
   private let field: Field
   private let isOptional: Bool
 
   /// Declares the field in `reads`.
   init(_ column: SQLDirectives.Column, in reads: inout Reads) {
+    name = column.name
     isOptional = column.isOptional
     switch (column.type, column.source) {
     case (.text, let source): field = .text(reads.text(source))
@@ -104,7 +106,7 @@ struct SQLColumn: Sendable {
     case .timestamp(let field): SQLColumn.cell(try event[field], in: arena)
     case .day(let field): SQLColumn.cell(try event[field].day, in: arena)
     case .json(let field):
-      if let json = event[field] { Cell(json, in: arena) } else { throw MissingValue() }
+      if let json = event[field] { Cell(json, in: arena) } else { throw MissingValue(name: name) }
     }
   }
 
@@ -122,7 +124,7 @@ struct SQLColumn: Sendable {
 
   /// The scaled whole number, which a store keeps in 64 bits.
   private func decimal(_ value: FixedDecimal, _ field: DecimalField) throws -> Cell {
-    guard Int64(exactly: value.unscaled) != nil else { throw TooLarge(value: value) }
+    guard Int64(exactly: value.unscaled) != nil else { throw TooLarge(name: name, value: value) }
     return Cell(number: value.unscaled)
   }
 
@@ -141,12 +143,14 @@ struct SQLColumn: Sendable {
   }
 
   private struct TooLarge: Error, CustomStringConvertible {
+    let name: String
     let value: FixedDecimal
-    var description: String { "\(value.unscaled), a number's smallest units, are more than 64 bits hold" }
+    var description: String { "column \(name): \(value.unscaled) of its smallest units are more than 64 bits hold" }
   }
 
   private struct MissingValue: Error, CustomStringConvertible {
-    var description: String { "expected a JSON value, found none" }
+    let name: String
+    var description: String { "column \(name): expected a JSON value, found none" }
   }
 }
 

@@ -71,7 +71,7 @@ final class ProgramRunner {
     guard [SQLITE_ERROR, SQLITE_AUTH].contains(code & 0xff) else { return connection.failure("preparing a statement") }
     let place = offset.map { piece.place.advanced(by: $0, in: piece.text) } ?? piece.place
     return ReplayError(
-      .usage, "\(place): \(code & 0xff == SQLITE_AUTH ? guardian.refused ?? said : said)",
+      .usage, "\(place): \(guardian.refused ?? said)",
       details: ["function \(function), SQL as SQLite \(String(cString: sqlite3_libversion())) reads it"],
       effect: "nothing was read or applied", next: "correct the file")
   }
