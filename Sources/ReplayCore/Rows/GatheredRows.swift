@@ -1,7 +1,7 @@
 /// The events of one lane and one epoch that a store's program is to run over: a row of cells for each, in the order
 /// that they came in, and where each event is.
 ///
-/// Unsafe pointers, for the reason given at `MergedRows`. `@unchecked Sendable`: filled by one lane, then handed over and
+/// Unsafe pointers and unchecked exclusivity, for the reasons given at `MergedRows`. `@unchecked Sendable`: filled by one lane, then handed over and
 /// only read.
 public final class GatheredRows: @unchecked Sendable {
   /// Consecutive rows whose events are of one segment.
@@ -15,9 +15,9 @@ public final class GatheredRows: @unchecked Sendable {
   /// Cells a row: its columns, then its event's mark and ordinal.
   private let width: Int
   /// Of `pieceRows` rows each: what is there is never moved.
-  private var pieces: [UnsafeMutablePointer<Cell>] = []
-  private var spans: [Span] = []
-  public private(set) var count = 0
+  @exclusivity(unchecked) private var pieces: [UnsafeMutablePointer<Cell>] = []
+  @exclusivity(unchecked) private var spans: [Span] = []
+  @exclusivity(unchecked) public private(set) var count = 0
   public let arena = Arena()
 
   private static let shift = 12

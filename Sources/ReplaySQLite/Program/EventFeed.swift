@@ -10,8 +10,8 @@ final class EventFeed {
   let columns: [StoreProgram.Column]
   private let isText: ContiguousArray<Bool>
   private let guardian: ProgramGuard
-  /// What is being run over.
-  var batch = EventBatch()
+  /// What is being run over. Unchecked: SQLite asks for every event, on the thread that sets it.
+  @exclusivity(unchecked) var batch = EventBatch()
 
   /// Columns behind the declared ones.
   static let facts = ["_partition", "_position", "_phase", "_number"]
