@@ -121,6 +121,18 @@ struct ProgramTests {
     #expect(try rows.count == 619)
   }
 
+  @Test func aJSONArrayIsTakenApart() throws {
+    let function = ProgramFunction(
+      "INSERT INTO sizes SELECT value, size FROM events, json_each(events.name) WHERE true "
+        + "ON CONFLICT DO UPDATE SET size = size + excluded.size")
+    let store = scratch.store()
+    try store.open(function)
+    _ = try store.commit(function.epoch([[("[\"a\", \"b\"]", 1), ("[\"b\"]", 2)]]))
+    #expect(try rows == ["a|1", "b|3"])
+    let error = #expect(throws: RefusedEvent.self) { try store.commit(function.epoch([[("[]", 1), ("[", 2)]])) }
+    #expect(error?.place.ordinal == 1 && error?.error.details.first?.contains("malformed JSON") == true)
+  }
+
   @Test func whatNoEventIsToBlameForHasNoPlace() throws {
     let function = ProgramFunction("INSERT INTO sizes VALUES ('x', NULL)")
     let store = scratch.store()
@@ -161,7 +173,8 @@ struct ProgramTests {
     ("DELETE FROM theirs", "it changes theirs"),
     ("UPDATE _replay_functions SET fence = 1", "it changes _replay_functions"),
     ("INSERT INTO sizes SELECT name, \"random\"() FROM events", "random"),
-    ("INSERT INTO sizes SELECT name, 1 FROM pragma_table_info('sizes')", "pragma_table_info"),
+    ("INSERT INTO sizes SELECT name, 1 FROM pragma_table_info('sizes')", "SQLite's own relations"),
+    ("INSERT INTO sqlite_master VALUES (1, 2, 3, 4, 5)", "SQLite's own relations"),
     ("INSERT INTO events VALUES (1, 2)", "f.sql:7:1:"),
     ("DROP TABLE sizes", "f.sql:7:1:"), ("PRAGMA user_version = 1", "f.sql:7:1:"), ("COMMIT", "f.sql:7:1:"),
   ]) func whatAStatementMayNotIsRefusedAtOnce(statement: String, said: String) throws {

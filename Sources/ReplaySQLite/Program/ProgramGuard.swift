@@ -24,8 +24,10 @@ final class ProgramGuard {
   /// SQLite's own relations that depend on their arguments alone.
   private static let steady: Set<String> = ["json_each", "json_tree"]
 
-  /// From now on SQLite asks this guard.
+  /// From now on SQLite asks this guard. It knows the relations that it may use already: to make them known, SQLite asks for
+  /// what no statement may.
   func watch(_ connection: Connection) {
+    for relation in ProgramGuard.steady { try? connection.run("SELECT 1 FROM \(relation)('[]')") }
     let context = Unmanaged.passUnretained(self).toOpaque()
     sqlite3_set_authorizer(
       connection.handle,
@@ -67,6 +69,8 @@ final class ProgramGuard {
 
   private func running(_ action: Int32, _ table: String, _ database: String, _ own: Set<String>) -> String? {
     let name = table.lowercased()
+    // SQLite makes other relations of its own known to itself so.
+    if name == "sqlite_master" { return "it uses SQLite's own relations; of those only json_each and json_tree may be" }
     switch action {
     case SQLITE_READ:
       let isEvents = database == "temp" && name == "events"
