@@ -53,7 +53,20 @@ enum FunctionShelf {
     for case let function as ForeignFunction in others.withLock({ Array($0.values) }) { function.close() }
   }
 
+  /// The functions of these names and files, no two of which may be one function's.
+  static func several(_ names: [String], _ options: ForeignOptions) throws -> [any Projection] {
+    let found = try names.map { try loaded($0, options) }
+    for (place, function) in found.enumerated() {
+      guard let other = found[..<place].firstIndex(where: { $0.name == function.name }) else { continue }
+      throw ReplayError(
+        .usage, "two functions are named \(function.name)", details: ["\(names[other])", "\(names[place])"],
+        next: "rename one of them, or leave it out")
+    }
+    return found
+  }
+
   static func named(_ name: String) throws -> any Projection {
+    if name.hasSuffix(".sql") { return try SQLFunction(path: name) }
     if let found = all.first(where: { $0.name == name }) { return found }
     let known = all.map(\.name).sorted()
     throw ReplayError(

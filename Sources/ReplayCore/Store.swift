@@ -4,6 +4,8 @@ public struct FunctionIdentity: Sendable, Hashable {
   public let version: Int
   public let tables: [TableSchema]
   public let views: [View]
+  /// What the store runs over gathered events: it makes the tables then, and `tables` and `views` are empty.
+  public let program: StoreProgram?
   /// Where its fields are read from in this archive; empty where nobody says. A store refuses another one: rows of two
   /// readings do not belong together.
   public let reading: String
@@ -22,6 +24,7 @@ public struct FunctionIdentity: Sendable, Hashable {
     version = projection.version
     tables = projection.tables.map(\.schema)
     views = projection.views.map { View(name: $0.name, select: $0.select) }
+    program = projection.program
     reading = anatomy.map { FunctionIdentity.reading(projection, $0) } ?? ""
   }
 
@@ -31,7 +34,11 @@ public struct FunctionIdentity: Sendable, Hashable {
   }
 
   /// One line that changes when the version or a table's shape does.
-  public var shape: String { tables.map(\.fingerprint).joined(separator: "; ") }
+  public var shape: String { program?.shape ?? tables.map(\.fingerprint).joined(separator: "; ") }
+
+  /// The names of the tables and views that are the function's own.
+  public var tableNames: [String] { program?.names(of: .table) ?? tables.map(\.name) }
+  public var viewNames: [String] { program?.names(of: .view) ?? views.map(\.name) }
 }
 
 /// The range of key hashes that a checkpoint covers: `first...last` of `KeyHash`. One worker covers all.
@@ -126,6 +133,8 @@ public struct EpochCommit: Sendable {
   public struct Function: Sendable {
     public var name: String
     public var changes: [RowSet]
+    /// Of a function with a program, the events it is to run over, lane by lane; one key's are in one of them, in order.
+    public var gathered: [GatheredRows] = []
     /// Partitions that moved, with their next position.
     public var frontier: [Partition: Position]
     public var settled: [SettledSegment]
@@ -197,9 +206,10 @@ public protocol Store: AnyObject, Sendable {
   var capability: StoreCapability { get }
 
   /// Makes the tables where they are missing, takes the fence of every function and returns their checkpoints in the
-  /// same order. Refuses a function whose version or tables changed. `refresh` empties them first.
+  /// same order. Refuses a function whose version or tables changed, and a program that it cannot run. `refresh` empties
+  /// them first.
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint]
-  /// Writes one epoch, whole or not at all.
+  /// Writes one epoch, whole or not at all. Throws `RefusedEvent` where a program fails at one event.
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome
   /// Who took one of the functions over that this run opened; nil: they are still its own. A commit asks the same: this
   /// is for a run that has nothing to commit. Writes nothing.

@@ -120,6 +120,15 @@ final class Committer {
 
   var failure: (any Error)? { desk.quietly { $0.failure } }
 
+  /// What the store's program refused, of which nothing was written: after it commits go on from the last one.
+  func takeRefused() -> RefusedEvent? {
+    desk.quietly { desk in
+      guard let refused = desk.failure as? RefusedEvent else { return nil }
+      desk.failure = nil
+      return refused
+    }
+  }
+
   private static func work(
     _ desk: Monitor<Desk>, _ store: any Store, _ owners: KeyOwners?, _ now: @Sendable () -> Int64,
     _ observe: @Sendable (RunEvent) -> Void
@@ -178,6 +187,7 @@ final class Committer {
         name: name, changes: changes.filter { $0.count > 0 || !$0.deletes.isEmpty },
         frontier: cut.moves[index].frontier, settled: cut.settled[index], halfRead: cut.moves[index].halfRead,
         events: cut.ledger.total(of: index).read)
+      function.gathered = lanes.compactMap(\.gathered).filter { $0.count > 0 }
       function.left = lanes.flatMap(\.left)
       function.findings = cut.findings
       function.gapEnds = cut.moves[index].gapEnds

@@ -38,7 +38,9 @@ final class Lane {
     self.extraction = extraction
     self.store = store
     self.partitions = partitions
-    changes = projections.map { Changes(tables: $0.tables.map(\.schema)) }
+    changes = projections.map {
+      Changes(tables: $0.tables.map(\.schema), program: $0.program, isOrdered: !$0.isMergeOnly)
+    }
     loads = isFresh.map { !$0 }
     self.holdAbove = holdAbove
     cursor.initialize(to: 0)
@@ -147,8 +149,9 @@ final class Lane {
     try settle()
     return zip(changes, left).map { changes, left in
       LaneCut(
-        merged: changes.takeMerged(), keyHashes: changes.keyed.map(\.newKeyHashes),
-        keyed: changes.keyed.map { $0.snapshot() }, left: left.take())
+        merged: changes.takeMerged(),
+        keyHashes: changes.keyed.map(\.newKeyHashes) + [changes.takeGatheredKeyHashes() ?? []],
+        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: left.take())
     }
   }
 
@@ -234,12 +237,16 @@ final class LaneCut: @unchecked Sendable {
   let merged: [MergedRows]
   let keyHashes: [[UInt64]]
   let keyed: [RowSet]
+  let gathered: GatheredRows?
   let left: [LeftEvent]
 
-  init(merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], left: [LeftEvent]) {
+  init(
+    merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], gathered: GatheredRows? = nil, left: [LeftEvent]
+  ) {
     self.merged = merged
     self.keyHashes = keyHashes
     self.keyed = keyed
+    self.gathered = gathered
     self.left = left
   }
 }

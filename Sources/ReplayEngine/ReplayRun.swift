@@ -53,8 +53,10 @@ public struct ReplayRun {
         try committer.settle()
         settledEnds.add(committer.durableSettled)
         holdsBack = false
-      } catch let error as ReplayError {
+      } catch let thrown where thrown is ReplayError || thrown is RefusedEvent {
         try? committer.settle()
+        // What the store refused comes before what a lane has met meanwhile.
+        guard let error = committer.takeRefused()?.error ?? thrown as? ReplayError else { throw thrown }
         if let failure = committer.failure { throw (failure as? ReplayError).map { told($0, committer) } ?? failure }
         settledEnds.add(committer.durableSettled)
         guard let bound = setup.plan.bound(for: error), bounds[bound.partition].map({ bound < $0 }) ?? true,

@@ -27,7 +27,7 @@ public struct ForeignFunction: Projection {
     version = declaration.version
     self.contract = contract
     var reads = reads
-    for condition in declaration.only { reads.only(condition.field, isOneOf: condition.values) }
+    for condition in declaration.only { reads.only(condition.field, in: condition.values) }
     self.reads = reads
     declared = contract == .changes ? declaration.tables : []
     declaredViews = contract == .changes ? declaration.views : []

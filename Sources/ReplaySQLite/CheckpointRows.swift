@@ -5,10 +5,10 @@ struct CheckpointRows {
   let connection: Connection
   let key: CheckpointKey
 
-  func read(_ stored: StoredFunction, tables: [TableSchema]) throws -> Checkpoint {
+  func read(_ stored: StoredFunction, tables: [String]) throws -> Checkpoint {
     var isFresh = true
     for table in tables where isFresh {
-      let sql = "SELECT EXISTS (SELECT 1 FROM \(TableSQL.quoted(table.name)))"
+      let sql = "SELECT EXISTS (SELECT 1 FROM \(TableSQL.quoted(table)))"
       isFresh = try connection.query(sql) { $0.integer(0) } == [0]
     }
     var checkpoint = Checkpoint(

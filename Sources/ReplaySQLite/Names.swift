@@ -14,7 +14,10 @@ enum Names {
         }
       }
     }
-    for view in function.views { try check(view.name, "view", of: function) }
+    for view in function.viewNames { try check(view, "view", of: function) }
+    for definition in function.program?.definitions ?? [] {
+      try check(definition.name, definition.kind.rawValue, of: function)
+    }
   }
 
   /// Refuses a table or view that two of these functions, or one of them twice, declare.
@@ -57,5 +60,5 @@ enum Names {
 
 extension FunctionIdentity {
   /// The names of its tables and views.
-  var objects: [String] { tables.map(\.name) + views.map(\.name) }
+  var objects: [String] { tableNames + viewNames }
 }

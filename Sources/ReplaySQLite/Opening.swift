@@ -11,6 +11,7 @@ struct Opening {
   let command: String
   /// The time, as text.
   let now: String
+  let programs: Programs
 
   struct Opened {
     let checkpoint: Checkpoint
@@ -25,9 +26,11 @@ struct Opening {
       try refusal.check(against: stored, objects: try objects())
     }
     for function in functions { try prepare(function, stored.filter { $0.key.function == function.name }) }
+    let present = try objects()
+    try programs.open(functions) { present[$0.lowercased()] == nil }
     for function in functions { try takeFence(function) }
     for function in functions { try makeViews(function, stored.filter { $0.key.function == function.name }) }
-    for view in functions.flatMap(\.views) { try validate(view) }
+    for view in functions.flatMap(\.viewNames) { try validate(view) }
     let opened = try StoredFunction.all(on: connection)
     return try functions.map { try read($0, opened) }
   }
@@ -63,8 +66,8 @@ struct Opening {
       """
     let values: [Value] = [
       .integer(OwnTables.format), .integer(Int64(function.version)), .text(function.shape),
-      .text(function.tables.map(\.name).joined(separator: ",")),
-      .text(function.views.map(\.name).joined(separator: ",")), .text(owner), .text(Phase.archive.rawValue), .text(now),
+      .text(function.tableNames.joined(separator: ",")), .text(function.viewNames.joined(separator: ",")), .text(owner),
+      .text(Phase.archive.rawValue), .text(now),
       .text(function.reading), .text(command),
     ]
     try connection.run(sql, key(function).values + values)
@@ -74,7 +77,7 @@ struct Opening {
   }
 
   private func makeViews(_ function: FunctionIdentity, _ stored: [StoredFunction]) throws {
-    let kept = Set(function.views.map { $0.name.lowercased() })
+    let kept = Set(function.viewNames.map { $0.lowercased() })
     for old in Set(stored.flatMap(\.views)) where !kept.contains(old.lowercased()) {
       try connection.run("DROP VIEW IF EXISTS \(TableSQL.quoted(old))")
     }
@@ -86,23 +89,23 @@ struct Opening {
       do {
         try connection.run(sql)
       } catch let error as ReplayError where error.code == .unexpected || error.code == .usage {
-        throw Opening.refused(view, error)
+        throw Opening.refused(view.name, error)
       }
     }
   }
 
   /// SQLite looks at a view's columns only when it is read.
-  private func validate(_ view: FunctionIdentity.View) throws {
+  private func validate(_ view: String) throws {
     do {
-      try connection.run("SELECT * FROM \(TableSQL.quoted(view.name)) LIMIT 0")
+      try connection.run("SELECT * FROM \(TableSQL.quoted(view)) LIMIT 0")
     } catch let error as ReplayError where error.code == .unexpected {
       throw Opening.refused(view, error)
     }
   }
 
-  private static func refused(_ view: FunctionIdentity.View, _ error: ReplayError) -> ReplayError {
+  private static func refused(_ view: String, _ error: ReplayError) -> ReplayError {
     ReplayError(
-      .usage, "the view \(view.name) is not a SELECT that SQLite can run", details: error.details,
+      .usage, "the view \(view) is not a SELECT that SQLite can run", details: error.details,
       next: "correct the view's SELECT in the function")
   }
 
@@ -116,7 +119,7 @@ struct Opening {
     guard let mine = stored.first(where: { $0.key.function == function.name && $0.key.range == range }),
       let fence = try connection.query(sql, key.values, { $0.integer(0) }).first
     else { throw unreadable("_replay_functions", "no row for \(function.name)") }
-    var checkpoint = try CheckpointRows(connection: connection, key: key).read(mine, tables: function.tables)
+    var checkpoint = try CheckpointRows(connection: connection, key: key).read(mine, tables: function.tableNames)
     checkpoint.run = fence
     return Opened(checkpoint: checkpoint, fence: fence)
   }

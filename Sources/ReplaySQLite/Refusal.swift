@@ -30,9 +30,9 @@ struct Refusal {
       if objects[lower] != nil && !ours.contains(lower) { throw taken(name, by: "replay did not make it") }
     }
     if refresh || mine.isEmpty { return }
-    for table in function.tables where objects[table.name.lowercased()] == nil {
+    for table in function.tableNames where objects[table.lowercased()] == nil {
       throw ReplayError(
-        .config, "a table of the function \(function.name) is gone: \(table.name)",
+        .config, "a table of the function \(function.name) is gone: \(table)",
         details: ["store \(path)", "events already in it would not be replayed"], next: Refusal.escape)
     }
   }
@@ -55,11 +55,24 @@ struct Refusal {
         details: ["the store has version \(row.version)", "this function is version \(function.version)"],
         next: Refusal.escape)
     }
+    if row.shape != function.shape, function.program != nil {
+      throw ReplayError(
+        .config, "the store was made by another text of the function \(function.name)",
+        details: Refusal.difference(row.shape, function.shape), next: Refusal.escape)
+    }
     if row.shape != function.shape {
       throw ReplayError(
         .config, "the store has other tables for the function \(function.name)",
         details: ["the store has  \(row.shape)", "this function has  \(function.shape)"], next: Refusal.escape)
     }
+  }
+
+  /// Of two shapes of programs, the parts that only one of them has.
+  private static func difference(_ stored: String, _ now: String) -> [String] {
+    let (before, after) = (stored.parts(at: "; "), now.parts(at: "; "))
+    let gone = before.filter { !after.contains($0) }.map { "only in the store's: \($0)" }
+    let new = after.filter { !before.contains($0) }.map { "only in this file:   \($0)" }
+    return gone + new + (gone.isEmpty && new.isEmpty ? ["the same lines stand in another order"] : [])
   }
 
   private func checkReading(_ row: StoredFunction) throws {
@@ -77,5 +90,12 @@ struct Refusal {
       .config, "the store already has something named \(name)",
       details: ["function \(function.name) declares \(name)", "in \(path), \(whom)"],
       next: "rename it in the function, or name another store with --store")
+  }
+}
+
+extension String {
+  /// Its parts between separators.
+  fileprivate func parts(at separator: String) -> [String] {
+    split(separator: separator, omittingEmptySubsequences: false).map(String.init)
   }
 }

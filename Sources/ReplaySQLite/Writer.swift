@@ -19,6 +19,7 @@ package final class Writer: @unchecked Sendable {
   private var range = KeyRange.all
   private var fences: [String: Int64] = [:]
   private var feeds: [TableSchema: RowFeed] = [:]
+  private let programs: Programs
   /// Device and inode of the file that was opened.
   private let file: [UInt64]
 
@@ -26,6 +27,7 @@ package final class Writer: @unchecked Sendable {
     self.options = options
     self.owner = owner
     connection = try Connection.toWrite(path, options)
+    programs = Programs(connection)
     file = Writer.identity(of: path)
   }
 
@@ -49,7 +51,8 @@ package final class Writer: @unchecked Sendable {
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
     self.range = range
     let opening = Opening(
-      connection: connection, range: range, refresh: refresh, owner: owner, command: options.command, now: now)
+      connection: connection, range: range, refresh: refresh, owner: owner, command: options.command, now: now,
+      programs: programs)
     let opened = try namingHolder { try connection.writing { try opening.run(functions) } }
     for (function, one) in zip(functions, opened) { fences[function.name] = one.fence }
     return opened.map(\.checkpoint)
@@ -64,7 +67,7 @@ package final class Writer: @unchecked Sendable {
       }
       var rows: UInt64 = 0
       for function in epoch.functions {
-        rows += try write(function)
+        rows += try write(function) + programs.run(function)
         try CheckpointRows(connection: connection, key: key(function.name)).add(
           function, at: now, command: options.command)
       }
@@ -73,6 +76,8 @@ package final class Writer: @unchecked Sendable {
       return .committed(rows: rows)
     } catch {
       connection.rollback()
+      programs.rolledBack()
+      if let fault = error as? ProgramFault { try namingHolder { try programs.explain(fault, in: epoch) } }
       throw error
     }
   }

@@ -10,6 +10,7 @@ import ReplayDecode
 public func rows(
   of projection: any Projection, events: [String], anatomy: Anatomy = Anatomy(), withOrders: Bool = false
 ) throws -> [String: [[String]]] {
+  if projection.program != nil { throw ReplayError.noPrograms(projection.name, in: "none, only a unit test") }
   let archive = MemoryArchive(["events": Array(events.joined(separator: "\n").utf8)])
   let extraction = Extraction([projection.reads], anatomy: anatomy, needsKey: !projection.isMergeOnly)
   let decoder = ArchiveDecoder(extraction, framing: .concatenated)

@@ -58,7 +58,10 @@ public final class MemoryStore: Store {
   public var capability: StoreCapability { .atomicEpoch }
 
   public func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
-    try database.state.withLock { state in
+    if let function = functions.first(where: { $0.program != nil }) {
+      throw ReplayError.noPrograms(function.name, in: name)
+    }
+    return try database.state.withLock { state in
       var draft = state
       var checkpoints: [Checkpoint] = []
       var fences: [String: Int] = [:]

@@ -16,7 +16,7 @@ struct FunctionOptions: ParsableArguments {
   @Option(
     name: [.long],
     help:
-      "The function: a name, lambda:FILE:HANDLER, lambda:exec:COMMAND or exec:COMMAND; repeat it for several in one read.",
+      "The function: a name, FILE.sql, lambda:FILE:HANDLER, lambda:exec:COMMAND or exec:COMMAND; repeat it for several.",
     completion: .custom { _, _, _ in FunctionShelf.all.map(\.name) })
   var function: [String] = []
 
@@ -29,7 +29,7 @@ struct FunctionOptions: ParsableArguments {
   @OptionGroup(title: "Functions in other languages") var foreign: ForeignOptions
 
   var projections: [any Projection] {
-    get throws { try function.map { try FunctionShelf.loaded($0, foreign) } }
+    get throws { try FunctionShelf.several(function, foreign) }
   }
 }
 

@@ -13,7 +13,9 @@ struct TargetOptions: ParsableArguments {
     if Set(function).count < function.count { throw ValidationError("A function is named twice.") }
   }
 
+  @OptionGroup(title: "Functions in other languages") var foreign: ForeignOptions
+
   var projections: [any Projection] {
-    get throws { try function.map { try FunctionShelf.named($0) } }
+    get throws { try FunctionShelf.several(function, foreign) }
   }
 }

@@ -3,8 +3,15 @@
 public final class Changes {
   public private(set) var merged: [MergedRows] = []
   public private(set) var keyed: [KeyedRows] = []
+  /// What a program is to run over; nil where the function has none.
+  public private(set) var gathered: GatheredRows?
+  /// Where the events of each key come from; nil where their order does not matter.
+  let keys: KeyWatch?
 
-  public init(tables: [TableSchema]) {
+  /// `isOrdered`: the program takes the events of a key in their order.
+  public init(tables: [TableSchema], program: StoreProgram? = nil, isOrdered: Bool = false) {
+    gathered = program.map { GatheredRows($0) }
+    keys = program != nil && isOrdered ? KeyWatch() : nil
     for table in tables {
       switch table.kind {
       case .merged: merged.append(MergedRows(table))
@@ -31,7 +38,7 @@ public final class Changes {
 
   /// Memory of what the next commit will write, in bytes.
   public var changedBytes: Int {
-    merged.reduce(0) { $0 + $1.byteCount } + keyed.reduce(0) { $0 + $1.changedBytes }
+    merged.reduce(0) { $0 + $1.byteCount } + keyed.reduce(0) { $0 + $1.changedBytes } + (gathered?.byteCount ?? 0)
   }
 
   /// Memory of the keyed rows, changed or not, in bytes.
@@ -43,4 +50,13 @@ public final class Changes {
     merged = taken.map { MergedRows($0.schema) }
     return taken
   }
+
+  /// Hands over the events that were gathered in the open epoch and begins anew.
+  public func takeGathered() -> GatheredRows? {
+    defer { gathered = gathered.map { GatheredRows($0.program) } }
+    return gathered
+  }
+
+  /// Hashes of keys whose events were gathered, and that were first seen since this was asked last.
+  public func takeGatheredKeyHashes() -> [UInt64]? { keys?.takeNew() }
 }

@@ -123,10 +123,13 @@ public struct Reads: Sendable {
     conditions.append(Condition(field: index(of: path), values: values))
   }
 
-  /// Lets only events whose text there is one of `values` reach the function.
-  public mutating func only(_ field: FieldSource, isOneOf values: [String]) {
-    conditions.append(Condition(field: index(of: field), values: values))
+  /// Lets only events whose text at `source` is one of `values` reach the function.
+  public mutating func only(_ source: FieldSource, in values: [String]) {
+    conditions.append(Condition(field: index(of: source), values: values))
   }
+
+  /// A text field of any source.
+  public mutating func text(_ source: FieldSource) -> TextField { TextField(index: index(of: source)) }
 
   private mutating func index(of path: String) -> Int { index(of: .payload(JSONPath(path))) }
 

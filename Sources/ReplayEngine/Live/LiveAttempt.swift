@@ -253,8 +253,12 @@ final class LiveAttempt {
         position: last.position, print: last.payload?.withUnsafeBytes { setup.print($0) } ?? setup.print(nil))
     }
     lastEvents = [:]
-    try committer.commit(cut)
-    try committer.settle()
+    do {
+      try committer.commit(cut)
+      try committer.settle()
+    } catch let refused as RefusedEvent {
+      throw LiveRun.Fault(error: refused.error, partition: refused.place.partition, position: refused.place.position)
+    }
     for (index, moves) in moves.enumerated() {
       frontiers[index].merge(moves.frontier) { $1 }
       state.books[index] += taken.total(of: index)

@@ -1,16 +1,14 @@
-import ReplayCore
-
 /// Writes days and times as `Day.description` and `Timestamp.description` do, into memory the caller owns: a string
 /// per cell would cost more than the row.
-enum ISOText {
+public enum ISOText {
   /// Bytes that any day or time fits in.
-  static let capacity = 32
+  public static let capacity = 32
 
   /// Days whose year has four digits: those that can be read back.
-  static let days: ClosedRange<Int64> = -719_528...2_932_896
+  public static let days: ClosedRange<Int64> = -719_528...2_932_896
 
   /// Returns the number of bytes written: 10.
-  static func write(day number: Int64, to out: UnsafeMutablePointer<UInt8>) -> Int {
+  public static func write(day number: Int64, to out: UnsafeMutablePointer<UInt8>) -> Int {
     let (year, month, day) = Day(number: number).civil
     let years = UInt32(truncatingIfNeeded: year)
     pair(years / 100, out)
@@ -23,7 +21,7 @@ enum ISOText {
   }
 
   /// Returns the number of bytes written: 24, or 27 where there are microseconds.
-  static func write(time microseconds: Int64, to out: UnsafeMutablePointer<UInt8>) -> Int {
+  public static func write(time microseconds: Int64, to out: UnsafeMutablePointer<UInt8>) -> Int {
     let day = Timestamp(microseconds: microseconds).day.number
     let inDay = microseconds - day * 86_400_000_000
     let seconds = UInt32(truncatingIfNeeded: inDay / 1_000_000)
