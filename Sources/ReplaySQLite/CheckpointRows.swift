@@ -18,8 +18,11 @@ struct CheckpointRows {
     checkpoint.gapEnds = try gapEnds()
     checkpoint.lastEvents = try lastEvents()
     checkpoint.archivedAhead = try archivedAhead()
+    checkpoint.kept = try kept.totals()
     return checkpoint
   }
+
+  private var kept: KeptRows { KeptRows(connection: connection, key: key) }
 
   /// The next position of each partition.
   func positions() throws -> [(Partition, Position)] {
@@ -118,6 +121,7 @@ struct CheckpointRows {
 
   /// Writes what one commit adds. Inside the commit's transaction. `command`: of the run that commits.
   func add(_ change: EpochCommit.Function, at time: String, command: String) throws {
+    try kept.add(change, at: time)
     for (partition, next) in change.frontier {
       try connection.run(
         "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
@@ -180,6 +184,7 @@ struct CheckpointRows {
 
   /// Forgets all of it; the function's own row, and so its fence, stays.
   func forget() throws {
+    try kept.forget()
     try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_findings WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)

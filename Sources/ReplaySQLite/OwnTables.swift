@@ -70,7 +70,7 @@ enum OwnTables {
       PRIMARY KEY (function, first, last)
     ) STRICT, WITHOUT ROWID
     """,
-  ]
+  ] + KeptRows.definitions
 
   /// Whether an older replay's store, which was not opened since, has the table.
   static func has(_ table: String, on connection: Connection) throws -> Bool {

@@ -185,6 +185,10 @@ private final class EndingStore: Store {
 
   func takenOver() throws -> Takeover? { try store.takenOver() }
 
+  func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    try store.kept(of: function, filter, after: number, limit: limit)
+  }
+
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     try store.load(table, keys: keys, into: rows)
   }
