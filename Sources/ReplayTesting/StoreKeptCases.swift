@@ -136,6 +136,7 @@ extension StoreConformance {
     let events = (1...4 as ClosedRange<UInt64>).map { left(Position($0), $0 == 4 ? .dead : .parked, [UInt8($0 % 2)]) }
     try keep(events, ledger.function, in: store)
     let numbers = try kept(store, ledger.function).map(\.number)
+    try expect(numbers.count, is: 4, "events that are kept")
     let touches = [Touch(account: "a", amount: 5)]
     var change = epoch(ledger.function, [try ledger.fold(touches)])
     change.functions[0].retried = [
@@ -159,7 +160,7 @@ extension StoreConformance {
     let ledger = Ledger()
     let first = try subject.run([ledger.function]).store
     try keep([left(Position(1), .parked, [1])], ledger.function, in: first)
-    let number = try kept(first, ledger.function).map(\.number)[0]
+    guard let number = try kept(first, ledger.function).first?.number else { throw violation("nothing is kept") }
     let second = try subject.run([ledger.function]).store
     var change = epoch(ledger.function, [])
     change.functions[0].left = [left(Position(2), .dead, [2])]

@@ -23,7 +23,7 @@ public struct FailurePolicy: Sendable, Hashable {
 
 /// An event that was settled without being applied: stored in its epoch's own transaction.
 public struct LeftEvent: Sendable {
-  public enum State: String, Sendable {
+  public enum State: String, Sendable, CaseIterable {
     /// The bad event itself, or one of its key that came later.
     case parked
     case dead
