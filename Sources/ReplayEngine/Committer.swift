@@ -191,7 +191,8 @@ final class Committer {
           "\(kept.parkedKeys.count) keys with \(kept.parked) events are parked, \(kept.dead) are dead letters",
           "store \(store.name)",
         ], effect: "nothing of the last commit was written; all before it is there",
-        next: "look at them with `replay failed list`; mend the function, then `replay failed retry`; or raise the limit")
+        next:
+          "look at them with `replay failed list`; mend the function, then `replay failed retry`; or raise the limit")
     }
   }
 

@@ -196,7 +196,7 @@ final class Lane {
     let place = EventPlace(segment: segment, ordinal: ordinal, position: block.position(at: record))
     return ReplayError(
       .data, "the function \(projection.name) could not apply an event", details: details + [reason] + event,
-      next: Lane.next
+      next: Lane.next(segment)
     ).at(FunctionFault(function: projection.name, place: place, reason: reason))
   }
 
@@ -205,8 +205,10 @@ final class Lane {
     (error as? FieldError)?.text(of: projection.reads) ?? "\(error)"
   }
 
-  private static let next =
-    "mend the function or the event, then run the same command; --on-error park or dead-letter goes on without it"
+  private static func next(_ segment: Segment) -> String {
+    let flag = segment.partition.side == .live ? "--on-error-live" : "--on-error"
+    return "mend the function or the event, then run the same command; \(flag) park or dead-letter goes on without it"
+  }
 
   private func failure(_ fault: EventFault, of projection: any Projection) -> ReplayError {
     let place = fault.place
@@ -221,7 +223,8 @@ final class Lane {
       return failure.at(place.segment, ordinal: place.ordinal)
     }
     return ReplayError(
-      .data, "the function \(projection.name) could not apply an event", details: details, next: Lane.next
+      .data, "the function \(projection.name) could not apply an event", details: details,
+      next: Lane.next(place.segment)
     ).at(FunctionFault(function: projection.name, place: place, reason: fault.reasons.joined(separator: "\n")))
   }
 

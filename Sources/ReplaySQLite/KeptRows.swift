@@ -31,9 +31,12 @@ struct KeptRows {
     // An older replay's store that was not opened since.
     guard try OwnTables.has(KeptRows.table, on: connection) else { return kept }
     let sums = "SELECT state, count(*), sum(\(KeptRows.bytes)) FROM \(KeptRows.table) WHERE \(CheckpointKey.condition)"
-    for (state, count, bytes) in try connection.query(sums + " GROUP BY state", key.values, { row in
-      (try KeptRows.state(row.text(0)), UInt64(row.integer(1)), Int(row.integer(2)))
-    }) {
+    for (state, count, bytes) in try connection.query(
+      sums + " GROUP BY state", key.values,
+      { row in
+        (try KeptRows.state(row.text(0)), UInt64(row.integer(1)), Int(row.integer(2)))
+      })
+    {
       kept.byteCount += bytes
       switch state {
       case .parked: kept.parked = count
@@ -63,7 +66,8 @@ struct KeptRows {
     }
     guard filter.wholeKeys else { return (sql, values) }
     return (
-      "\(CheckpointKey.condition) AND (state, key) IN (SELECT state, key FROM \(table) WHERE \(sql))", key.values + values
+      "\(CheckpointKey.condition) AND (state, key) IN (SELECT state, key FROM \(table) WHERE \(sql))",
+      key.values + values
     )
   }
 

@@ -20,7 +20,9 @@ enum KeptWords {
       let keys = Words.plural(kept.parkedKeys.count, "key")
       parts.append("\(Words.plural(kept.parked, "event")) of \(keys) \(kept.parked == 1 ? "is" : "are") parked")
     }
-    if kept.dead > 0 { parts.append(kept.dead == 1 ? "1 is a dead letter" : "\(Words.count(kept.dead)) are dead letters") }
+    if kept.dead > 0 {
+      parts.append(kept.dead == 1 ? "1 is a dead letter" : "\(Words.count(kept.dead)) are dead letters")
+    }
     return parts.isEmpty ? nil : parts.joined(separator: ", ") + " (\(Words.bytes(UInt64(kept.byteCount))))"
   }
 

@@ -55,7 +55,7 @@ struct Summary {
       let names = late.prefix(5).map(\.name).joined(separator: ", ") + (late.count > 5 ? "…" : "")
       lines.append("found     \(Words.plural(late.count, "late file")) left out: \(names)")
     }
-    for function in report.functions 
+    for function in report.functions
     where function.total.applied == 0 && function.total.read > 0 && function.total.parked == 0 {
       lines.append(
         "warning   \(function.name) applied none of \(Words.plural(function.total.read, "event")): see with "
@@ -122,7 +122,7 @@ struct Summary {
               .object(
                 [("log", .string($0.partition.log)), ("partition", .string($0.partition.name))] + books($0.books))
             })
-        )
+        ),
       ])
   }
 

@@ -25,7 +25,8 @@ struct FailedRetry {
     let store = try command.store.open()
     _ = try store.open([layout.identity(projection)], range: .all, refresh: false)
     Console.shared.say(
-      "replay: \(name) is this command's now; a run that goes on ends with 76 at its next commit: start it again afterwards")
+      "replay: \(name) is this command's now; a run that goes on ends with 76 at its next commit: start it again afterwards"
+    )
     let report = try retry(projection, layout, store)
     try store.close()
     try end(report)
@@ -62,7 +63,8 @@ struct FailedRetry {
     Console.shared.event(
       "retried",
       [
-        ("function", .string(name)), ("applied", .number(report.applied)), ("failed_again", .number(report.failedAgain)),
+        ("function", .string(name)), ("applied", .number(report.applied)),
+        ("failed_again", .number(report.failedAgain)),
         ("not_tried", .number(report.behind)), ("rows_written", .number(report.rows)),
         ("commits", .number(report.commits)), ("kept", KeptWords.json(kept)),
       ])

@@ -81,8 +81,11 @@ struct Outlook {
     self.archive = archive
     self.projections = projections
     lanes = command.work.lanes ?? Clock.processors
-    mode = projections.isEmpty ? nil : ReadMode(
-          projections: projections, plan: archive.plan, lanes: lanes, parks: command.failures.archived.choice == .park)
+    mode =
+      projections.isEmpty
+      ? nil
+      : ReadMode(
+        projections: projections, plan: archive.plan, lanes: lanes, parks: command.failures.archived.choice == .park)
     stored = try StoredOutlook(command.target.store, projections, anatomy: archive.seenAnatomy)
     let unsettled = stored.unsettled(archive.plan)
     left = (unsettled.count, unsettled.reduce(0) { $0 + $1.entry.size })

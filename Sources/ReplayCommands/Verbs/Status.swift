@@ -108,7 +108,8 @@ struct Status: ParsableCommand {
             .object([("name", .string($0.name)), ("rows", $0.rows.map { .number($0) } ?? .null)])
           })
       ), ("findings", .array(function.checkpoint.findings.map(Summary.finding))),
-      ("kept", KeptWords.json(function.checkpoint.kept)), ("reads", .string(function.reading)), ("last_command", .string(function.command)),
+      ("kept", KeptWords.json(function.checkpoint.kept)), ("reads", .string(function.reading)),
+      ("last_command", .string(function.command)),
     ])
   }
 }

@@ -40,7 +40,9 @@ struct Wait: ParsableCommand {
     while true {
       let functions = try asked(try watch.positions(), path)
       let settlement = Settlement(of: position, by: functions.map(\.next))
-      if case .settled(let next) = settlement { return say(next, KeptWords.outcome(of: position, for: function, in: path)) }
+      if case .settled(let next) = settlement {
+        return say(next, KeptWords.outcome(of: position, for: function, in: path))
+      }
       guard Clock.milliseconds() < end else { throw late(settlement, functions, path) }
       usleep(Wait.pollMicroseconds)
     }
