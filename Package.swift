@@ -79,6 +79,10 @@ let package = Package(
     .executableTarget(
       name: "kafka-probe", dependencies: ["KafkaMock", "ReplayCore", "ReplayKafka", "CKafka"],
       path: "Tests/Tools/kafka-probe", swiftSettings: strict),
+    // The tool with functions that fail, for the black-box tests. In no product.
+    .executableTarget(
+      name: "failing-tool", dependencies: ["Replay", "ReplayCore"], path: "Tests/Tools/failing-tool",
+      swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "ReplayTesting", "KafkaMock", "CKafka"]),
     tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayFunctions", "ReplayTesting"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),

@@ -90,8 +90,8 @@ struct Root: ParsableCommand {
       """,
     version: "replay 0.1.0",
     subcommands: [
-      Run.self, Plan.self, Apply.self, Check.self, Status.self, Wait.self, HandOver.self, Cat.self, Append.self,
-      Bench.self, TryFunction.self, Init.self, Manual.self,
+      Run.self, Plan.self, Apply.self, Check.self, Status.self, Wait.self, Failed.self, HandOver.self, Cat.self,
+      Append.self, Bench.self, TryFunction.self, Init.self, Manual.self,
     ],
     defaultSubcommand: Run.self)
 

@@ -43,6 +43,8 @@ public struct ReplayError: Error, Sendable {
   public var next: String?
   /// The record it is about; nil where the error is not about one record.
   public var place: Place?
+  /// Set where a function could not apply an event and nothing else is wrong.
+  public var fault: FunctionFault?
 
   /// A record's place: everything before it in its segment is good.
   public struct Place: Sendable, Hashable {
@@ -68,6 +70,13 @@ public struct ReplayError: Error, Sendable {
   public func at(_ segment: Segment, ordinal: UInt64) -> ReplayError {
     var error = self
     error.place = Place(segment: segment.name, ordinal: ordinal)
+    return error
+  }
+
+  /// The same error, known to be this function's at this event.
+  public func at(_ fault: FunctionFault) -> ReplayError {
+    var error = at(fault.place.segment, ordinal: fault.place.ordinal)
+    error.fault = fault
     return error
   }
 }

@@ -113,6 +113,8 @@ public struct Checkpoint: Sendable {
   public var run: Int64 = 0
   /// True where the function's tables have no rows yet.
   public var isFresh: Bool
+  /// Events that were left and are kept.
+  public var kept = KeptEvents()
 
   public init(
     frontier: [Partition: Position] = [:], phase: Phase = .archive, settled: [SettledSegment] = [],
@@ -148,6 +150,8 @@ public struct EpochCommit: Sendable {
     public var events: UInt64
     /// Those of them that were not applied and are kept, in the order of each key.
     public var left: [LeftEvent] = []
+    /// Events that were left before and tried again.
+    public var retried: [RetriedEvent] = []
     /// The phase from now on; nil: as it was.
     public var phase: Phase?
     /// Of partitions of a stream that moved, the last event that was taken.
@@ -214,6 +218,9 @@ public protocol Store: AnyObject, Sendable {
   /// Who took one of the functions over that this run opened; nil: they are still its own. A commit asks the same: this
   /// is for a run that has nothing to commit. Writes nothing.
   func takenOver() throws -> Takeover?
+  /// The function's events that were left, as committed: those behind `number` in their order, at most `limit` and, but
+  /// for the first, of 16 MiB together.
+  func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent]
   /// Gives each key's rows to `rows`, from the last committed epoch. Called from lanes; may wait.
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws
   func close() throws

@@ -20,7 +20,7 @@ final class Attempt: @unchecked Sendable {
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], gapEnds: [Position?],
     frontiers: [[Partition: Position]],
     halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound], holdsBack: Bool,
-    deliveries: [DeliveryLog]
+    deliveries: [DeliveryLog], badEvents: [BadEvents]
   ) throws {
     self.setup = setup
     self.committer = committer
@@ -30,11 +30,13 @@ final class Attempt: @unchecked Sendable {
     let ownWorkers = setup.projections.contains(where: \.hasSessions) ? setup.options.workers : nil
     let laneCount = setup.mode.lanes(
       lanes: ownWorkers ?? setup.options.lanes, partitions: setup.plan.partitions.count)
+    let parkedKeys = committer.kept.map(\.parkedKeys)
     lanes = try (0..<laneCount).map { number in
       try Lane(
         setup.projections, setup.extraction, number: number, of: laneCount, store: setup.store,
         partitions: setup.plan.partitions.map(\.partition), isFresh: isFresh, deliveries: deliveries,
-        holdAbove: holdsBack ? setup.options.holdAboveBytes : .max, onError: setup.options.onError)
+        holdAbove: holdsBack ? setup.options.holdAboveBytes : .max, onError: setup.options.onError,
+        parkedKeys: parkedKeys, badEvents: badEvents)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(

@@ -79,6 +79,22 @@ struct Ledger {
     }
   }
 
+  /// Events of these cuts that were left count as that and not as applied. One entry of `cuts` for each lane.
+  mutating func enter(_ cuts: [[LaneCut]], partitions: [Partition]) {
+    guard cuts.contains(where: { $0.contains { !$0.left.isEmpty } }) else { return }
+    let places = Dictionary(partitions.enumerated().map { ($1, $0) }, uniquingKeysWith: { $1 })
+    for (function, cut) in cuts.flatMap({ $0.enumerated() }) {
+      for event in cut.left {
+        guard let partition = places[event.place.partition] else { continue }
+        entries[function][partition].applied -= 1
+        switch event.state {
+        case .parked: entries[function][partition].parked += 1
+        case .dead: entries[function][partition].deadLettered += 1
+        }
+      }
+    }
+  }
+
   /// Moves out the entries of these partitions.
   mutating func take(_ partitions: [Int]) -> Ledger {
     var taken = Ledger(functions: entries.count, partitions: entries.first?.count ?? 0)

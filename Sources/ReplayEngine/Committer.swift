@@ -44,6 +44,8 @@ final class Committer {
     var books: Ledger
     var frontiers: [[Partition: Position]]
     var gapEnds: [Partition: Position] = [:]
+    /// For each function, the events that were left and are kept, before this run and by its commits.
+    var kept: [KeptEvents]
     /// Segments settled by this run's commits, one entry for each function.
     var settled: [SettledSegment] = []
   }
@@ -54,16 +56,17 @@ final class Committer {
   private var thread: NamedThread?
   private let keyOwners: KeyOwners?
 
+  /// `kept`: one entry for each function; of more bytes than `maxKeptBytes` none may have any.
   init(
-    _ store: any Store, books: Ledger, frontiers: [[Partition: Position]], keyOwners: KeyOwners?,
-    now: @escaping @Sendable () -> Int64, observe: @escaping @Sendable (RunEvent) -> Void
+    _ store: any Store, books: Ledger, frontiers: [[Partition: Position]], kept: [KeptEvents], maxKeptBytes: Int,
+    keyOwners: KeyOwners?, now: @escaping @Sendable () -> Int64, observe: @escaping @Sendable (RunEvent) -> Void
   ) throws {
     self.store = store
     self.now = now
     self.keyOwners = keyOwners
-    desk = Monitor(Desk(books: books, frontiers: frontiers))
+    desk = Monitor(Desk(books: books, frontiers: frontiers, kept: kept))
     let (desk, owners) = (desk, keyOwners)
-    thread = try NamedThread("replay-commit") { Committer.work(desk, store, owners, now, observe) }
+    thread = try NamedThread("replay-commit") { Committer.work(desk, store, owners, maxKeptBytes, now, observe) }
   }
 
   /// Hands the cut over; waits while the one before is being written. Throws what became of that one.
@@ -129,8 +132,14 @@ final class Committer {
     }
   }
 
+  /// What the store keeps of each function, as far as is durable.
+  var kept: [KeptEvents] { desk.quietly { $0.kept } }
+
+  /// Goes on after a commit that failed: its epoch was dropped, and is made anew.
+  func forgive() { desk.change { $0.failure = nil } }
+
   private static func work(
-    _ desk: Monitor<Desk>, _ store: any Store, _ owners: KeyOwners?, _ now: @Sendable () -> Int64,
+    _ desk: Monitor<Desk>, _ store: any Store, _ owners: KeyOwners?, _ maxKeptBytes: Int, _ now: @Sendable () -> Int64,
     _ observe: @Sendable (RunEvent) -> Void
   ) {
     while true {
@@ -142,7 +151,11 @@ final class Committer {
       }
       guard let cut else { return }
       let begun = now()
-      let result = Result { try write(cut, to: store, owners) }
+      let kept = Committer.adding(cut, to: desk.quietly { $0.kept })
+      let result = Result {
+        if let kept { try verify(kept, cut.names, store, maxKeptBytes) }
+        return try write(cut, to: store, owners)
+      }
       let told = desk.change { desk -> RunEvent? in
         desk.state = .idle
         switch result {
@@ -151,6 +164,7 @@ final class Committer {
           desk.rows += rows
           desk.milliseconds += now() - begun
           desk.books += cut.ledger
+          desk.kept = kept ?? desk.kept
           desk.settled += cut.settled.flatMap { $0 }
           for (index, moves) in cut.moves.enumerated() {
             desk.frontiers[index].merge(moves.frontier) { $1 }
@@ -164,6 +178,30 @@ final class Committer {
         }
       }
       if let told { observe(told) }
+    }
+  }
+
+  /// What is kept once the cut is written; nil where it leaves nothing.
+  private static func adding(_ cut: Cut, to kept: [KeptEvents]) -> [KeptEvents]? {
+    guard cut.lanes.contains(where: { $0.contains { !$0.left.isEmpty } }) else { return nil }
+    var kept = kept
+    for lane in cut.lanes {
+      for (index, cut) in lane.enumerated() { kept[index].add(cut.left) }
+    }
+    return kept
+  }
+
+  private static func verify(_ kept: [KeptEvents], _ names: [String], _ store: any Store, _ limit: Int) throws {
+    for (name, kept) in zip(names, kept) where kept.byteCount > limit {
+      throw ReplayError(
+        .data, "the events that the function \(name) could not apply are more than may be kept",
+        details: [
+          "limit \(limit) bytes (--max-parked-bytes), with the next commit it would be \(kept.byteCount)",
+          "\(kept.parkedKeys.count) keys with \(kept.parked) events are parked, \(kept.dead) are dead letters",
+          "store \(store.name)",
+        ], effect: "nothing of the last commit was written; all before it is there",
+        next:
+          "look at them with `replay failed list`; mend the function, then `replay failed retry`; or raise the limit")
     }
   }
 

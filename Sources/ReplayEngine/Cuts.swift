@@ -65,11 +65,14 @@ extension Attempt {
       }
       return moves
     }
+    let changes = try changes(of: places)
+    var ledger = facts.open.ledger
+    ledger.enter(changes, partitions: setup.plan.partitions.map(\.partition))
     try committer.commit(
       Committer.Cut(
-        lanes: try changes(of: places), places: places, names: setup.projections.map(\.name), moves: moves,
+        lanes: changes, places: places, names: setup.projections.map(\.name), moves: moves,
         settled: setup.projections.map { _ in facts.open.settled }, findings: facts.open.findings,
-        ledger: facts.open.ledger))
+        ledger: ledger))
   }
 
   /// The changes of these lanes. Where there are many, several threads sort and copy them: at a cut through all lanes

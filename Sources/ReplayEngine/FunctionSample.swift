@@ -98,6 +98,7 @@ private final class NoStore: Store {
   }
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome { .committed(rows: 0) }
   func takenOver() throws -> Takeover? { nil }
+  func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] { [] }
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {}
   func close() throws {}
 }

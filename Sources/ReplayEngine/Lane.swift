@@ -4,8 +4,8 @@ import ReplayCore
 /// one that holds its task, or the coordinator while all workers stand.
 final class Lane {
   let changes: [Changes]
-  private let projections: [any Projection]
-  private let extraction: Extraction
+  let projections: [any Projection]
+  let extraction: Extraction
   private let store: any Store
   /// Those of the plan, for messages.
   private let partitions: [Partition]
@@ -16,23 +16,28 @@ final class Lane {
   /// Bytes of keyed rows above which events are held back.
   private let holdAbove: Int
   /// For each function, what it works with in this lane; nil where it works without.
-  private let sessions: [(any FunctionSession)?]
+  let sessions: [(any FunctionSession)?]
   /// For each function, what it could not apply since the last cut.
-  private let left: [LeftEvents]
+  let left: [LeftEvents]
+  /// For each function, events that are known to be bad: left without being tried.
+  let badEvents: [BadEvents]
+  /// For each function without a session, how its batches are taken back; nil where no event is ever left.
+  let trials: [Trial]?
   /// The record that a function is looking at: where its error is to be reported.
-  private let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
+  let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
-  /// `number`: the lane's place among the run's `count` lanes.
+  /// `number`: the lane's place among the run's `count` lanes. `parkedKeys` and `badEvents`: one entry for each function.
   init(
     _ projections: [any Projection], _ extraction: Extraction, number: Int = 0, of count: Int = 1,
-    store: any Store, partitions: [Partition], isFresh: [Bool], deliveries: [DeliveryLog] = [], holdAbove: Int, onError policy: FailurePolicy = FailurePolicy(),
-    parkedKeys: [Set<[UInt8]>]? = nil
+    store: any Store, partitions: [Partition], isFresh: [Bool], deliveries: [DeliveryLog] = [], holdAbove: Int,
+    onError policy: FailurePolicy = FailurePolicy(), parkedKeys: [Set<[UInt8]>]? = nil, badEvents: [BadEvents]? = nil
   ) throws {
     sessions = try projections.map { try $0.session(lane: number) }
     for (index, session) in sessions.enumerated() {
       let log = deliveries.isEmpty ? DeliveryLog(run: 0) { _ in } : deliveries[index]
       session?.begin(log, keys: KeyRange(lane: number, of: count))
     }
+    self.badEvents = badEvents ?? projections.map { _ in BadEvents() }
     left = projections.indices.map { LeftEvents(policy, parkedKeys: parkedKeys?[$0] ?? []) }
     self.projections = projections
     self.extraction = extraction
@@ -41,6 +46,8 @@ final class Lane {
     changes = projections.map {
       Changes(tables: $0.tables.map(\.schema), program: $0.program, isOrdered: !$0.isMergeOnly)
     }
+    let leaves = policy.choice != .fail || left.contains { !$0.parkedKeys.isEmpty }
+    trials = leaves ? changes.map(Trial.init) : nil
     loads = isFresh.map { !$0 }
     self.holdAbove = holdAbove
     cursor.initialize(to: 0)
@@ -52,18 +59,14 @@ final class Lane {
   /// Runs every function over its records of the block, or of the selection in it; or holds them back.
   func apply(_ block: RecordBlock, selection: UnsafeBufferPointer<UInt32>? = nil) throws {
     guard selection?.count ?? block.count > 0 else { return }
+    if trials != nil { return try applyLeaving(block, selection) }
     for index in projections.indices {
       let mask: UInt32 = 1 << UInt32(index)
       if let held = held[index], changes[index].stateBytes > holdAbove {
         try held.take(block, selection, mask: mask)
         continue
       }
-      try extraction.functions[index].columns.withUnsafeBufferPointer { columns in
-        // A function without fields has no columns, and none is read.
-        let base = columns.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
-        let batch = Batch(
-          block: block, columns: base, selection: selection, mask: mask, keyColumn: extraction.keyColumn,
-          cursor: cursor, phase: block.segment.partition.side == .live ? .live : .archive)
+      try withBatch(of: index, in: block, selection) { batch in
         try prepare(index, batch)
         do {
           if let session = sessions[index] {
@@ -78,17 +81,33 @@ final class Lane {
     }
   }
 
+  /// Lends the function's batch of the block's records, or of the selection in it.
+  func withBatch<Result>(
+    of index: Int, in block: RecordBlock, _ selection: UnsafeBufferPointer<UInt32>?,
+    _ body: (Batch) throws -> Result
+  ) rethrows -> Result {
+    try extraction.functions[index].columns.withUnsafeBufferPointer { columns in
+      // A function without fields has no columns, and none is read.
+      let base = columns.baseAddress ?? UnsafePointer(bitPattern: 8).unsafelyUnwrapped
+      return try body(
+        Batch(
+          block: block, columns: base, selection: selection, mask: 1 << UInt32(index),
+          keyColumn: extraction.keyColumn, cursor: cursor,
+          phase: block.segment.partition.side == .live ? .live : .archive))
+    }
+  }
+
   /// Has the rows of the batch's keys in memory.
-  private func prepare(_ index: Int, _ batch: Batch) throws {
+  func prepare(_ index: Int, _ batch: Batch) throws {
     if loads[index] { try fetch(batch, changes[index]) }
     for rows in changes[index].keyed { rows.warm(batch) }
   }
 
   /// What holds events of the function back; nil where it has no keyed table, or asks for what is not held.
   private func holding(_ index: Int) -> HeldEvents? {
-    guard !changes[index].keyed.isEmpty, sessions[index] == nil, !projections[index].reads.wholeRecords else {
-      return nil
-    }
+    guard !changes[index].keyed.isEmpty, sessions[index] == nil, trials == nil,
+      !projections[index].reads.wholeRecords
+    else { return nil }
     return HeldEvents(columns: extraction.functions[index].columns, keyColumn: extraction.keyColumn) {
       [unowned self] block, columns, keyColumn in
       let batch = Batch(block: block, columns: columns, mask: .max, keyColumn: keyColumn, cursor: cursor)
@@ -118,11 +137,10 @@ final class Lane {
     changes.reduce(into: LaneLoad()) {
       $0.changedBytes += $1.changedBytes
       $0.stateBytes += $1.stateBytes
-    } + LaneLoad(stateBytes: held.reduce(0) { $0 + ($1?.byteCount ?? 0) } + heldBySessions)
-  }
-
-  private var heldBySessions: Int {
-    sessions.reduce(0) { $0 + ($1?.heldBytes ?? 0) } + left.reduce(0) { $0 + $1.byteCount }
+    }
+      + LaneLoad(
+        changedBytes: left.reduce(0) { $0 + $1.byteCount },
+        stateBytes: held.reduce(0) { $0 + ($1?.byteCount ?? 0) } + sessions.reduce(0) { $0 + ($1?.heldBytes ?? 0) })
   }
 
   /// True where a function works in a process or a service of its own, which is waited for.
@@ -131,10 +149,12 @@ final class Lane {
   /// Applies what is held back.
   func settle() throws {
     for held in held { try held?.settle() }
-    for (index, session) in sessions.enumerated() {
-      do { try session?.settle(changes[index], left[index]) } catch let fault as EventFault {
-        throw failure(fault, of: projections[index])
-      }
+    for index in sessions.indices { try settleSession(index) }
+  }
+
+  func settleSession(_ index: Int) throws {
+    do { try sessions[index]?.settle(changes[index], left[index]) } catch let fault as EventFault {
+      throw failure(fault, of: projections[index])
     }
   }
 
@@ -164,14 +184,14 @@ final class Lane {
   }
 
   /// The function's error with the event that it was looking at.
-  private func failure(
+  func failure(
     _ error: any Error, of projection: any Projection, in block: RecordBlock, at record: Int
   ) -> ReplayError {
     if let fault = error as? EventFault { return failure(fault, of: projection) }
     if let error = error as? ReplayError { return error }
     let (segment, ordinal) = (block.segment(of: record), block.ordinal(of: record))
     let isLive = segment.partition.side == .live
-    var details = [
+    let details = [
       (isLive ? "stream \(segment.name), " : "segment \(segment.name), record \(ordinal + 1), ")
         + "position \(block.position(at: record)) of partition \(segment.partition)"
     ]
@@ -182,12 +202,22 @@ final class Lane {
       return ReplayError.keyInTwoPartitions(
         details + ["partitions \(names[0]) and \(names[1])"] + event)
     }
-    details.append((error as? FieldError)?.text(of: projection.reads) ?? "\(error)")
-    details += event
+    let reason = Lane.reason(error, of: projection)
+    let place = EventPlace(segment: segment, ordinal: ordinal, position: block.position(at: record))
     return ReplayError(
-      .data, "the function \(projection.name) could not apply an event", details: details,
-      next: "mend the function or the event, then run the same command"
-    ).at(segment, ordinal: ordinal)
+      .data, "the function \(projection.name) could not apply an event", details: details + [reason] + event,
+      next: Lane.next(segment)
+    ).at(FunctionFault(function: projection.name, place: place, reason: reason))
+  }
+
+  /// What the function said of an event, in a line.
+  static func reason(_ error: any Error, of projection: any Projection) -> String {
+    (error as? FieldError)?.text(of: projection.reads) ?? "\(error)"
+  }
+
+  private static func next(_ segment: Segment) -> String {
+    let flag = segment.partition.side == .live ? "--on-error-live" : "--on-error"
+    return "mend the function or the event, then run the same command; \(flag) park or dead-letter goes on without it"
   }
 
   private func failure(_ fault: EventFault, of projection: any Projection) -> ReplayError {
@@ -204,8 +234,8 @@ final class Lane {
     }
     return ReplayError(
       .data, "the function \(projection.name) could not apply an event", details: details,
-      next: "mend the function or the event, then run the same command"
-    ).at(place.segment, ordinal: place.ordinal)
+      next: Lane.next(place.segment)
+    ).at(FunctionFault(function: projection.name, place: place, reason: fault.reasons.joined(separator: "\n")))
   }
 
   private static func excerpt(_ block: RecordBlock, _ record: Int) -> String {

@@ -9,11 +9,12 @@ public enum ReadMode: String, Sendable {
   /// Keys cross files: records go to lanes by key hash.
   case routed = "routed to lanes by key"
 
-  public init(projections: [any Projection], plan: ArchivePlan, lanes: Int) {
+  /// `parks`: events of parked keys are to queue in order, whatever the tables are.
+  public init(projections: [any Projection], plan: ArchivePlan, lanes: Int, parks: Bool = false) {
     if projections.contains(where: \.hasSessions) {
       // A lane is a worker, however many partitions there are.
       self = .routed
-    } else if projections.allSatisfy(\.isMergeOnly) {
+    } else if projections.allSatisfy(\.isMergeOnly), !parks {
       self = .free
     } else if lanes == 1 || (plan.partitionsSeparateKeys && plan.partitions.count > 1) {
       self = .byPartition
@@ -56,10 +57,11 @@ public struct RunSetup: Sendable {
   public let observe: @Sendable (RunEvent) -> Void
   public let mode: ReadMode
 
+  /// `hasParkedKeys`: some function has them from before.
   public init(
     projections: [any Projection], plan: ArchivePlan, extraction: Extraction, source: any SegmentSource,
     decoder: any Decoder, store: any Store, rule: any ChainRule, options: RunOptions, stop: StopRequest,
-    observe: @escaping @Sendable (RunEvent) -> Void
+    hasParkedKeys: Bool = false, observe: @escaping @Sendable (RunEvent) -> Void
   ) {
     self.projections = projections
     self.plan = plan
@@ -71,6 +73,8 @@ public struct RunSetup: Sendable {
     self.options = options
     self.stop = stop
     self.observe = observe
-    mode = ReadMode(projections: projections, plan: plan, lanes: options.lanes)
+    mode = ReadMode(
+      projections: projections, plan: plan, lanes: options.lanes,
+      parks: hasParkedKeys || options.onError.choice == .park)
   }
 }

@@ -8,6 +8,8 @@ import ReplayCore
 /// 4. An error at a record drops the open epoch, reads again up to just before that record, commits that, and stops.
 /// 5. The books balance, per function and partition, or the run fails.
 /// 6. The same rows, to the digit, for any number of lanes, any block size, any interruption.
+/// 7. An event that its function cannot apply stops the run like damage does, or is left: stored in the epoch's own
+///    transaction, alone or with the later events of its key.
 public struct ReplayRun {
   private let setup: RunSetup
   private let checkpoints: [Checkpoint]
@@ -24,6 +26,7 @@ public struct ReplayRun {
     let empty = Ledger(functions: setup.projections.count, partitions: setup.plan.partitions.count)
     let committer = try Committer(
       setup.store, books: empty, frontiers: checkpoints.map(\.frontier),
+      kept: checkpoints.map(\.kept), maxKeptBytes: setup.options.maxKeptBytes,
       keyOwners: setup.mode == .byPartition ? KeyOwners(setup.plan.partitions.map(\.partition)) : nil,
       now: setup.options.now, observe: setup.observe)
     defer { committer.close() }
@@ -35,9 +38,10 @@ public struct ReplayRun {
     var holdsBack = true
     let deliveries = DeliveryLog.all(setup.projections, checkpoints, in: setup.store)
     var first: ReplayError?
+    var leaving = Leaving(setup.projections, setup.options.onError)
     while true {
       do {
-        let attempt = try attempt(committer, settledEnds, bounds, holdsBack: holdsBack, deliveries)
+        let attempt = try attempt(committer, settledEnds, bounds, holdsBack: holdsBack, deliveries, leaving)
         let finished = try attempt.run()
         try committer.settle()
         complete(&report, attempt, committer, began)
@@ -57,6 +61,11 @@ public struct ReplayRun {
         try? committer.settle()
         // What the store refused comes before what a lane has met meanwhile.
         guard let error = committer.takeRefused()?.error ?? thrown as? ReplayError else { throw thrown }
+        if leaving.takes(committer.failure as? ReplayError ?? error), !setup.stop.isStopped {
+          committer.forgive()
+          settledEnds.add(committer.durableSettled)
+          continue
+        }
         if let failure = committer.failure { throw (failure as? ReplayError).map { told($0, committer) } ?? failure }
         settledEnds.add(committer.durableSettled)
         guard let bound = setup.plan.bound(for: error), bounds[bound.partition].map({ bound < $0 }) ?? true,
@@ -73,7 +82,7 @@ public struct ReplayRun {
 
   private func attempt(
     _ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound], holdsBack: Bool,
-    _ deliveries: [DeliveryLog]
+    _ deliveries: [DeliveryLog], _ leaving: Leaving
   ) throws -> Attempt {
     let durable = committer.durable
     var done: [Int] = []
@@ -90,7 +99,7 @@ public struct ReplayRun {
     return try Attempt(
       setup, committer: committer, done: done, ends: ends, gapEnds: gapEnds, frontiers: durable.frontiers,
       halfRead: checkpoints.map { Set($0.halfRead.map(\.entry.name)) }, isFresh: isFresh, bounds: bounds,
-      holdsBack: holdsBack, deliveries: deliveries)
+      holdsBack: holdsBack, deliveries: deliveries, badEvents: leaving.badEvents)
   }
 
   private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {
@@ -106,7 +115,7 @@ public struct ReplayRun {
     }
     report.functions = setup.projections.enumerated().map { index, projection in
       RunReport.Function(
-        name: projection.name,
+        name: projection.name, kept: committer.kept[index],
         books: setup.plan.partitions.indices.map {
           (setup.plan.partitions[$0].partition, durable.books.entries[index][$0])
         })

@@ -7,6 +7,8 @@ public struct RunOptions: Sendable {
   /// Lanes of functions that work in processes or services of their own; nil: as many as others have.
   public var workers: Int?
   public var onError = FailurePolicy()
+  /// What a store may keep of one function's events that were left, in bytes.
+  public var maxKeptBytes = 256 << 20
   /// What a partition that was read to its end must have changed, in bytes of memory, to be written before the others
   /// are read; a twelfth of `commitBytes` where that is less. More than a small archive changes, whose cut stays one: a key that is in
   /// two partitions is noticed before anything of such an archive is written.
@@ -72,6 +74,8 @@ public enum RunOutcome: Sendable, Equatable {
 public struct RunReport: Sendable {
   public struct Function: Sendable {
     public let name: String
+    /// Events that were left, by this run or before, and are kept.
+    public var kept = KeptEvents()
     public let books: [(partition: Partition, books: Books)]
     public var total: Books { books.reduce(into: Books()) { $0 += $1.books } }
   }

@@ -77,6 +77,10 @@ public final class CountingStore: Store {
 
   public func takenOver() throws -> Takeover? { nil }
 
+  public func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    []
+  }
+
   /// Only ever asked for rows that were committed and then left the memory: those are gone.
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     throw ReplayError(

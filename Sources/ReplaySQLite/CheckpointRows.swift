@@ -19,8 +19,11 @@ struct CheckpointRows {
     checkpoint.lastEvents = try lastEvents()
     checkpoint.archivedAhead = try archivedAhead()
     checkpoint.delivered = try delivered()
+    checkpoint.kept = try kept.totals()
     return checkpoint
   }
+
+  private var kept: KeptRows { KeptRows(connection: connection, key: key) }
 
   /// The next position of each partition.
   func positions() throws -> [(Partition, Position)] {
@@ -141,6 +144,7 @@ struct CheckpointRows {
 
   /// Writes what one commit adds. Inside the commit's transaction. `command`: of the run that commits.
   func add(_ change: EpochCommit.Function, at time: String, command: String) throws {
+    try kept.add(change, at: time)
     for (partition, next) in change.frontier {
       try connection.run(
         "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
@@ -210,6 +214,7 @@ struct CheckpointRows {
 
   /// Forgets all of it; the function's own row, and so its fence, stays.
   func forget() throws {
+    try kept.forget()
     try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_findings WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)

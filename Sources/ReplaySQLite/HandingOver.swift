@@ -8,6 +8,7 @@ extension CheckpointRows {
       frontier: Dictionary(try positions(), uniquingKeysWith: { $1 }).filter { $0.key.side == .live }, phase: phase)
     checkpoint.lastEvents = try lastEvents()
     checkpoint.archivedAhead = try archivedAhead()
+    checkpoint.kept = try KeptRows(connection: connection, key: key).totals()
     return checkpoint
   }
 }

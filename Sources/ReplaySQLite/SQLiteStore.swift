@@ -69,6 +69,10 @@ public final class SQLiteStore: Store {
 
   public func takenOver() throws -> Takeover? { try withWriter { try $0.takenOver() } }
 
+  public func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    try withWriter { try $0.kept(of: function, filter, after: number, limit: limit) }
+  }
+
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     try reader.withLock { reader in
       let made =
@@ -112,7 +116,7 @@ public final class SQLiteStore: Store {
   }
 
   /// `4123@host since 2026-01-31T08:12:33.123Z`: enough to find the process.
-  private static func owner(_ start: Timestamp) -> String {
+  static func owner(_ start: Timestamp) -> String {
     var name = [CChar](repeating: 0, count: 256)
     let isKnown = gethostname(&name, name.count - 1) == 0
     let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }

@@ -104,6 +104,10 @@ package final class Writer: @unchecked Sendable {
     return nil
   }
 
+  func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    try KeptRows(connection: connection, key: key(function)).events(filter, after: number, limit: limit)
+  }
+
   private func takeover(of function: String, from mine: Int64) throws -> Takeover? {
     let sql = "SELECT fence, owner FROM _replay_functions WHERE \(CheckpointKey.condition)"
     let stored = try connection.query(sql, key(function).values) { ($0.integer(0), $0.text(1)) }.first

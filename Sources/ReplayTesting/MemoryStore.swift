@@ -10,6 +10,9 @@ public final class MemoryDatabase: Sendable {
   /// One line a row of every function's tables, as `StoreConformance` wants them.
   public func dump() -> [String] { state.withLock { $0.tables.values.flatMap { $0.lines } }.sorted() }
 
+  /// The function's events that were left and are kept.
+  public func kept(of function: String) -> [KeptEvent] { state.withLock { $0.functions[function]?.kept ?? [] } }
+
   /// The checkpoint of a function as it is now; nil where it was never opened.
   public func checkpoint(of function: String) -> Checkpoint? {
     state.withLock { state in state.functions[function]?.checkpoint }
@@ -26,6 +29,8 @@ struct MemoryState: Sendable {
     var owner = ""
     var checkpoint = Checkpoint()
     var reading = ""
+    var kept: [KeptEvent] = []
+    var lastNumber: Int64 = 0
   }
 
   var functions: [String: Function] = [:]
@@ -102,6 +107,16 @@ public final class MemoryStore: Store {
     }
   }
 
+  public func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    _ = try opened()
+    let all = database.kept(of: function)
+    let matching = all.filter { filter.matches($0.event) }
+    let queues = Set(matching.map { [[$0.event.state == .dead ? 1 : 0], $0.event.key] })
+    let chosen =
+      filter.wholeKeys ? all.filter { queues.contains([[$0.event.state == .dead ? 1 : 0], $0.event.key]) } : matching
+    return Array(chosen.filter { $0.number > number }.prefix(limit))
+  }
+
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     _ = try opened()
     let stored = database.state.withLock { $0.tables[table.name] }
@@ -141,6 +156,7 @@ extension MemoryState {
     if refresh {
       for table in function.tables { tables[table] = nil }
       function.checkpoint = Checkpoint()
+      function.kept = []
     }
     for schema in identity.tables where !(function.tables.contains(schema.name) && !refresh) {
       guard tables.updateValue(MemoryTable(schema: schema), forKey: schema.name) == nil else {
@@ -205,6 +221,28 @@ extension MemoryState {
     checkpoint.archivedAhead.merge(change.archivedAhead) { Set($0 + $1).sorted() }
     checkpoint.phase = change.phase ?? checkpoint.phase
     functions[change.name]?.checkpoint = checkpoint
+    functions[change.name]?.keep(change)
     return UInt64(written)
+  }
+}
+
+extension MemoryState.Function {
+  fileprivate mutating func keep(_ change: EpochCommit.Function) {
+    for one in change.retried {
+      guard let place = kept.firstIndex(where: { $0.number == one.number }) else { continue }
+      let event = kept[place].event
+      kept.remove(at: place)
+      guard let error = one.error else { continue }
+      let again = LeftEvent(
+        place: event.place, state: event.state, key: event.key, record: event.record, error: error,
+        attempts: event.attempts + 1)
+      kept.insert(KeptEvent(number: one.number, event: again), at: place)
+    }
+    for event in change.left {
+      lastNumber += 1
+      kept.append(KeptEvent(number: lastNumber, event: event))
+    }
+    checkpoint.kept = KeptEvents()
+    checkpoint.kept.add(kept.map(\.event))
   }
 }

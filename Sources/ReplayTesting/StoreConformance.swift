@@ -28,7 +28,7 @@ public enum StoreConformance {
   }
 
   public static let all: [Case] =
-    checkpointCases + mergeCases + listCases + keyedCases + loadCases + runCases + refusalCases
+    checkpointCases + mergeCases + listCases + keyedCases + loadCases + runCases + refusalCases + keptCases
 
   /// How a dump writes NULL.
   public static let null = "NULL"

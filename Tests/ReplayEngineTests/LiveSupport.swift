@@ -17,6 +17,8 @@ struct TestButton {
   var lanes = 2
   var lastCommit = Int.max
   var untilCaughtUp = true
+  /// Of the archive's events and of the stream's.
+  var onError = FailurePolicy()
   var stop = StopRequest()
   var commitMilliseconds: Int64 = 1_000
   var observe: (LiveState) -> Void = { _ in }
@@ -24,7 +26,7 @@ struct TestButton {
   /// Archive first; then, unless the store says live, the handoff; then live until all is applied.
   @discardableResult func press() throws -> [HandoffResult] {
     var run = TestRun(functions: functions, source: source, plan: plan, database: database)
-    (run.lastCommit, run.lanes) = (lastCommit, lanes)
+    (run.lastCommit, run.lanes, run.onError) = (lastCommit, lanes, onError)
     var checkpoints = try open().1
     if checkpoints.contains(where: { $0.phase == .archive }) { try run.run() }
     var results: [HandoffResult] = []
@@ -74,10 +76,12 @@ struct TestButton {
 
   private func follow(_ store: MemoryStore, _ checkpoints: [Checkpoint]) throws {
     let extraction = Extraction(
-      functions.map(\.reads), anatomy: plan.anatomy, needsKey: functions.contains { !$0.isMergeOnly })
+      functions.map(\.reads), anatomy: plan.anatomy,
+      needsKey: functions.contains { !$0.isMergeOnly } || onError.choice != .fail)
     let clock = stream.clock
     var options = LiveOptions { Int64(clock.milliseconds) }
     options.untilCaughtUp = untilCaughtUp
+    options.onError = onError
     options.commitMilliseconds = commitMilliseconds
     let setup = LiveSetup(
       projections: functions, extraction: extraction, source: stream,

@@ -15,11 +15,14 @@ struct Sale {
   let cents: Int
   let quantity: Int
   let day: Int
+  /// Its price is no number.
+  var isPoisoned = false
 
   var time: String { "2026-01-\(day < 10 ? "0" : "")\(day)T00:00:00.\(sequence % 1000 + 1000)Z".replacing(".1", ".") }
 
   var json: String {
-    let price = "\(cents / 100).\(cents % 100 < 10 ? "0" : "")\(cents % 100)"
+    let price =
+      isPoisoned ? #""none""# : "\(cents / 100).\(cents % 100 < 10 ? "0" : "")\(cents % 100)"
     return #"{"type":"\#(type)","time":"\#(time)","partitionkey":"\#(customer)","sequence":\#(sequence),"#
       + #""data":{"sku":"\#(sku)","category":"cosmetics","shade":"\#(shade)","price":\#(price),"quantity":\#(quantity)}}"#
   }
@@ -127,6 +130,8 @@ struct TestRun {
   var earlyCommitBytes = 16 << 20
   /// Events are held back from the first one on; `.max`: never.
   var holdAboveBytes = 0
+  var onError = FailurePolicy()
+  var maxKeptBytes = 256 << 20
   var rule: any ChainRule = NoChain()
   var stop = StopRequest()
   /// The number of the commit that the store refuses, with all after it.
@@ -138,7 +143,8 @@ struct TestRun {
     let checkpoints = try store.open(functions.map { FunctionIdentity($0) }, range: .all, refresh: false)
     var limits = DecodeLimits()
     limits.blockBytes = blockBytes
-    let needsKey = functions.contains { !$0.isMergeOnly }
+    let hasParkedKeys = checkpoints.contains { !$0.kept.parkedKeys.isEmpty }
+    let needsKey = functions.contains { !$0.isMergeOnly } || hasParkedKeys || onError.choice != .fail
     let decoder = ArchiveDecoder(
       Extraction(functions.map(\.reads), anatomy: plan.anatomy, needsKey: needsKey), limits: limits)
     let clock = ContinuousClock()
@@ -150,9 +156,12 @@ struct TestRun {
     options.commitBytes = commitBytes
     options.earlyCommitBytes = earlyCommitBytes
     options.holdAboveBytes = holdAboveBytes
+    options.onError = onError
+    options.maxKeptBytes = maxKeptBytes
     let setup = RunSetup(
       projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
-      store: store, rule: rule, options: options, stop: stop, observe: observe)
+      store: store, rule: rule, options: options, stop: stop, hasParkedKeys: hasParkedKeys,
+      observe: observe)
     return try ReplayRun(setup, checkpoints: checkpoints).run()
   }
 }
@@ -184,6 +193,10 @@ private final class EndingStore: Store {
   }
 
   func takenOver() throws -> Takeover? { try store.takenOver() }
+
+  func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    try store.kept(of: function, filter, after: number, limit: limit)
+  }
 
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     try store.load(table, keys: keys, into: rows)

@@ -46,7 +46,7 @@ final class WrongStore: Store {
   enum Fault: CaseIterable {
     case losesPositions, losesSegments, losesEvents, losesDeletes, losesFence, neverTakenOver, writesTwice,
       splitsCommits, loadsNothing
-    case ignoresRefresh, losesPartitionsOfOneByte
+    case ignoresRefresh, losesPartitionsOfOneByte, losesLeftEvents, keepsWhatWasRetried, losesOrderOfLeftEvents
   }
 
   private let fault: Fault?
@@ -84,12 +84,19 @@ final class WrongStore: Store {
 
   func takenOver() throws -> Takeover? { fault == .neverTakenOver ? nil : try store.takenOver() }
 
+  func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+    try store.kept(of: function, filter, after: number, limit: limit)
+  }
+
   private func change(_ function: inout EpochCommit.Function) {
     switch fault {
     case .losesPositions: function.frontier = [:]
     case .losesSegments: function.settled = []
     case .losesEvents: function.events = 0
     case .losesDeletes: for set in function.changes { set.deletes = [] }
+    case .losesLeftEvents: function.left = []
+    case .keepsWhatWasRetried: function.retried = []
+    case .losesOrderOfLeftEvents: function.left.reverse()
     case .losesPartitionsOfOneByte: function.frontier = function.frontier.filter { $0.key.id.count != 1 }
     default: break
     }

@@ -26,6 +26,8 @@ struct BoardState: Sendable {
   private(set) var behindSince: [Partition: Int64] = [:]
   /// Milliseconds since 1970; nil: nothing was committed yet.
   private(set) var committedAt: Int64?
+  /// For each function, the events that could not be applied and are kept, as far as it was told.
+  private(set) var kept: [KeptEvents]
   /// Of whole passes over the archive.
   private var books: [Books]
   private var done = Pass()
@@ -42,6 +44,7 @@ struct BoardState: Sendable {
     self.functions = functions
     next = functions.map { _ in [:] }
     books = functions.map { _ in Books() }
+    kept = functions.map { _ in KeptEvents() }
   }
 
   /// A pass over what is left of the archive begins: so many compressed bytes.
@@ -70,7 +73,9 @@ struct BoardState: Sendable {
 
   mutating func finished(_ report: RunReport) {
     for function in report.functions {
-      if let place = functions.firstIndex(of: function.name) { books[place] += function.total }
+      guard let place = functions.firstIndex(of: function.name) else { continue }
+      books[place] += function.total
+      kept[place] = function.kept
     }
     done.events += report.functions.map(\.total.read).max() ?? 0
     done.commits += report.epochs
@@ -92,6 +97,7 @@ struct BoardState: Sendable {
   mutating func follows(_ state: LiveState, now: Int64, at time: Int64) {
     if state.commits > live?.commits ?? 0 { committedAt = time }
     (phase, hasHandedOff, archiveBytesLeft, live) = (.live, true, 0, state)
+    if state.kept.count == kept.count { kept = state.kept }
     for part in state.parts {
       partitions.insert(part.partition)
       // What a broker that is away has meanwhile, nobody knows: it counts from when the stream was last heard.

@@ -50,10 +50,10 @@ enum Settlement: Equatable {
     }.max()
   }
 
-  /// Nothing is parked or dead-lettered in this version: what is settled is applied, or nothing that the function reads.
-  static func json(_ place: EventPlace, next: Position) -> [(String, JSONText)] {
+  /// `outcome`: what `KeptWords.outcome` says of it.
+  static func json(_ place: EventPlace, next: Position, outcome: String) -> [(String, JSONText)] {
     [
-      ("settled", .bool(true)), ("as", .string("applied")), ("partition", .string(place.partition)),
+      ("settled", .bool(true)), ("as", .string(outcome)), ("partition", .string(place.partition)),
       ("position", .string("\(place.position)")), ("next", .string("\(next)")),
     ]
   }

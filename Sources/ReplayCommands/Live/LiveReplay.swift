@@ -63,8 +63,8 @@ struct LiveReplay {
     if behind.isEmpty, let path = command.stream.handoffReport {
       Console.shared.say("replay: nothing was handed off by this run, so \(path) is left as it is")
     }
-    try follow(layout, source, store, isKnown: behind.count == projections.count)
-    if isIncomplete { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
+    let isLeft = try follow(layout, source, store, isKnown: behind.count == projections.count)
+    if isIncomplete || isLeft { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }
 
   private func verifyStream(_ source: any LiveSource, _ store: OpenedStore) throws {
@@ -156,18 +156,22 @@ struct LiveReplay {
     if again == nil { throw ExitCode(128 + Signals.signal) }
   }
 
-  /// `isKnown`: the stream was compared just now.
+  /// True where events are kept that could not be applied. `isKnown`: the stream was compared just now.
   private func follow(
     _ layout: EventLayout, _ source: any LiveSource, _ store: OpenedStore, isKnown: Bool
-  ) throws {
+  ) throws -> Bool {
     if !isKnown { try knowAgain(source, store) }
-    let needsKey = projections.contains { !$0.isMergeOnly }
+    let requiresKey = projections.contains { !$0.isMergeOnly }
+    var options = LiveOptions(now: Clock.milliseconds)
+    options.onError = command.failures.live
+    options.maxKeptBytes = command.failures.maxParkedBytes
+    let needsKey = requiresKey || options.onError.needsKey(store.checkpoints.map(\.kept), keysFiles: false)
     let extraction = Extraction(projections.map(\.reads), anatomy: layout.anatomy, needsKey: needsKey)
     let decoder = LiveDecoder(
       extraction, of: source.name, key: layout.usesKeysFiles ? .message : .asInArchive,
       payloadKey: JSONPath(command.stream.liveKey),
+      requiresKey: requiresKey || extraction.functions.contains { $0.columns.contains(extraction.keyColumn) },
       limits: command.archive.limits)
-    var options = LiveOptions(now: Clock.milliseconds)
     options.commitMilliseconds = Int64(command.stream.liveCommitInterval * 1000)
     options.commitBytes = command.work.commitBytes
     options.maxStateBytes = command.work.maxStateBytes
@@ -187,7 +191,9 @@ struct LiveReplay {
     try store.store.close()
     try account.followed(ended.state, ended.outcome, functions: projections.map(\.name))
     voice.end(ended.state, names: projections.map(\.name), isCaughtUp: ended.outcome == .caughtUp)
+    let isLeft = KeptWords.say(Array(zip(projections.map(\.name), ended.state.kept)), store: store.store.name)
     if ended.outcome == .stopped { throw ExitCode(128 + Signals.signal) }
+    return isLeft
   }
 }
 

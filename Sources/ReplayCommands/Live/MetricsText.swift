@@ -69,6 +69,19 @@ extension StatusBoard {
     out.add(
       "replay_events_duplicate_total", .counter, "Events that were there twice and applied once; \(late).",
       books.map { ($0.0, String($0.1.duplicate)) })
+    out.add(
+      "replay_events_parked_total", .counter, "Events whose key is parked, kept in the store; \(late).",
+      books.map { ($0.0, String($0.1.parked)) })
+    out.add(
+      "replay_events_dead_lettered_total", .counter, "Events that could not be applied, kept alone; \(late).",
+      books.map { ($0.0, String($0.1.deadLettered)) })
+    let kept = zip(state.functions, state.kept).map { ([("function", $0)], $1) }
+    out.add(
+      "replay_parked_keys", .gauge, "Keys that are parked in the store.",
+      kept.map { ($0.0, String($0.1.parkedKeys.count)) })
+    out.add(
+      "replay_kept_events", .gauge, "Events that could not be applied and are in the store.",
+      kept.map { ($0.0, String($0.1.parked + $0.1.dead)) })
     out.add("replay_rows_written_total", .counter, "Rows written and committed.", state.rows)
     out.add("replay_commits_total", .counter, "Commits.", state.commits)
   }

@@ -31,7 +31,11 @@ final class RunAccount {
       (
         "functions",
         .array(
-          zip(functions, state.books).map { name, books in .object([("name", .string(name))] + Summary.books(books)) })
+          functions.indices.map { index in
+            .object(
+              [("name", .string(functions[index]))] + Summary.books(state.books[index])
+                + [("kept", KeptWords.json(state.kept[index]))])
+          })
       ),
       (
         "positions",

@@ -102,5 +102,10 @@ final class StatusBoard: Sendable {
     }
   }
 
+  func outcome(of place: EventPlace, for function: String?) -> String {
+    // Where no store can be asked, nothing was left in it.
+    store.map { KeptWords.outcome(of: place, for: function, in: $0) } ?? "applied"
+  }
+
   private static var wallMilliseconds: Int64 { SQLiteStore.systemTime().microseconds / 1000 }
 }

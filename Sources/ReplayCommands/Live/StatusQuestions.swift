@@ -51,7 +51,8 @@ extension StatusBoard {
     let answer = wait(for: place, function: question.function, milliseconds: question.timeout.milliseconds)
     switch answer {
     case .settled(let next):
-      return Response(200, type: Response.json, body: JSONText.object(Settlement.json(place, next: next)).text + "\n")
+      let settled = Settlement.json(place, next: next, outcome: outcome(of: place, for: question.function))
+      return Response(200, type: Response.json, body: JSONText.object(settled).text + "\n")
     case .late(let next):
       let late: [(String, JSONText)] = [
         ("settled", .bool(false)), ("partition", .string(place.partition)), ("position", .string("\(place.position)")),

@@ -9,6 +9,13 @@ extension StatusBoard {
       ("caught_up", .bool(state.isCaughtUp)), ("not_ready", .optional(state.notReady)),
       ("gap", state.live.map { .number($0.gap) } ?? .null), ("events", .number(state.events)),
       ("commits", .number(state.commits)), ("rows", .number(state.rows)),
+      (
+        "kept",
+        .array(
+          zip(state.functions, state.kept).map { name, kept in
+            .object([("function", .string(name)), ("events", KeptWords.json(kept))])
+          })
+      ),
       ("archive_bytes_left", state.archiveBytesLeft.map { .number($0) } ?? .null),
       ("partitions", .array(state.rows(now: Clock.milliseconds()).map(StatusBoard.partition))),
       ("handoff", state.handoff ?? .null),

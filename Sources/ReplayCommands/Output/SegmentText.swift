@@ -17,7 +17,7 @@ extension Segment {
 
 extension Position {
   /// Reads `description` back: `412`, `7:23`, `0x1f:2`. Nil where the text is anything else.
-  init?(argument: String) {
+  public init?(argument: String) {
     let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
     guard let first = parts.first, parts.count <= 2, !argument.utf8.contains(UInt8(ascii: "+")) else { return nil }
     var index: UInt64 = 0

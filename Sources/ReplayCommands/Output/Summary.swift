@@ -11,11 +11,15 @@ struct Summary {
   let earlier: [ChainFinding]
   let command: [String]
 
-  /// Events were left out, or their order is not proven, because a flag allows it.
+  /// Events were left out, or their order is not proven, because a flag allows it; or some are kept that could not be
+  /// applied.
   var isIncomplete: Bool {
-    !late.isEmpty || report.findings.contains(where: \.isSerious)
+    report.functions.contains { !$0.kept.isEmpty } || !late.isEmpty || report.findings.contains(where: \.isSerious)
       || (!earlier.isEmpty && report.outcome != .alreadyDone)
   }
+
+  /// What each function's store keeps now.
+  var kept: [(function: String, kept: KeptEvents)] { report.functions.map { ($0.name, $0.kept) } }
 
   var lines: [String] {
     var lines: [String] = []
@@ -30,10 +34,7 @@ struct Summary {
     for function in report.functions {
       let total = function.total
       lines.append("\(function.name)")
-      lines.append(
-        "  read \(Words.count(total.read)) = applied \(Words.count(total.applied)) + ignored "
-          + "\(Words.count(total.ignored)) + duplicate \(Words.count(total.duplicate)) + parked "
-          + "\(Words.count(total.parked)) + dead-lettered \(Words.count(total.deadLettered))")
+      lines.append("  " + KeptWords.books(total, function.kept))
     }
     lines.append(
       "store     \(store): \(Words.plural(report.rows, "row")) written in \(Words.plural(report.epochs, "commit")) "
@@ -54,7 +55,8 @@ struct Summary {
       let names = late.prefix(5).map(\.name).joined(separator: ", ") + (late.count > 5 ? "…" : "")
       lines.append("found     \(Words.plural(late.count, "late file")) left out: \(names)")
     }
-    for function in report.functions where function.total.applied == 0 && function.total.read > 0 {
+    for function in report.functions
+    where function.total.applied == 0 && function.total.read > 0 && function.total.parked == 0 {
       lines.append(
         "warning   \(function.name) applied none of \(Words.plural(function.total.read, "event")): see with "
           + "`replay cat --limit 1` whether --type, --time, --key and --layout say where its fields are")
@@ -112,6 +114,7 @@ struct Summary {
   private static func function(_ function: RunReport.Function) -> JSONText {
     .object(
       [("name", .string(function.name))] + books(function.total) + [
+        ("kept", KeptWords.json(function.kept)),
         (
           "partitions",
           .array(
@@ -119,7 +122,7 @@ struct Summary {
               .object(
                 [("log", .string($0.partition.log)), ("partition", .string($0.partition.name))] + books($0.books))
             })
-        )
+        ),
       ])
   }
 

@@ -73,6 +73,11 @@ struct HandOver: ParsableCommand {
     for (partition, next) in final.frontier.sorted(by: { $0.key < $1.key }) {
       Console.shared.data("group \(group.name): \(partition) goes on at \(next.firstNumber)")
     }
+    if let left = KeptWords.sentence(final.kept) {
+      Console.shared.say(
+        "replay: warning: \(left) in \(store.store): the group goes on without them, with later events of parked keys too"
+      )
+    }
     Console.shared.say(
       "replay: \(function) is in the hands of group \(group.name): everything before these offsets is in "
         + "\(store.store), nothing from them on; start its consumer. A replay that followed the stream ends with 76")

@@ -24,6 +24,7 @@ struct Plan: ParsableCommand {
   var detailedExitcode = false
   @OptionGroup(title: "Live") var stream: StreamOptions
   @OptionGroup(title: "Chain") var chain: ChainOptions
+  @OptionGroup(title: "Events that cannot be applied") var failures: FailureOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -80,7 +81,11 @@ struct Outlook {
     self.archive = archive
     self.projections = projections
     lanes = command.work.lanes ?? Clock.processors
-    mode = projections.isEmpty ? nil : ReadMode(projections: projections, plan: archive.plan, lanes: lanes)
+    mode =
+      projections.isEmpty
+      ? nil
+      : ReadMode(
+        projections: projections, plan: archive.plan, lanes: lanes, parks: command.failures.archived.choice == .park)
     stored = try StoredOutlook(command.target.store, projections, anatomy: archive.seenAnatomy)
     let unsettled = stored.unsettled(archive.plan)
     left = (unsettled.count, unsettled.reduce(0) { $0 + $1.entry.size })

@@ -18,6 +18,7 @@ struct Run: ParsableCommand {
   @OptionGroup(title: "Live") var stream: StreamOptions
   @OptionGroup(title: "Listen") var listen: ListenOptions
   @OptionGroup(title: "Chain") var chain: ChainOptions
+  @OptionGroup(title: "Events that cannot be applied") var failures: FailureOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -69,8 +70,7 @@ struct Replaying {
     sayArchive()
     let store = try command.store.open()
     let checkpoints = try store.open(
-      projections.map { FunctionIdentity($0, anatomy: archive.seenAnatomy) }, range: .all, refresh: command.fullRefresh
-    )
+      projections.map(EventLayout(archive).identity), range: .all, refresh: command.fullRefresh)
     for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase != .archive {
       throw Replaying.follows(projection.name, checkpoint, store.name)
     }
@@ -155,12 +155,18 @@ struct Replaying {
       Console.shared.say(
         "replay: resuming: \(Words.count(before)) events are settled, \(Words.plural(left.count, "segment")) left")
     }
-    let decoder = archive.decoder(
-      projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
+    var options = command.runOptions
+    options.onError = command.failures.archived
+    options.maxKeptBytes = command.failures.maxParkedBytes
+    let kept = checkpoints.map(\.kept)
+    let needsKey =
+      projections.contains { !$0.isMergeOnly }
+      || options.onError.needsKey(kept, keysFiles: archive.layout.usesKeysFiles)
+    let decoder = archive.decoder(projections.map(\.reads), needsKey: needsKey, command.archive, command.chain)
     let setup = RunSetup(
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
-      decoder: decoder, store: store, rule: archive.chain(command.chain), options: command.runOptions,
-      stop: Signals.stop
+      decoder: decoder, store: store, rule: archive.chain(command.chain), options: options,
+      stop: Signals.stop, hasParkedKeys: kept.contains { !$0.parkedKeys.isEmpty }
     ) { [board] event in
       board?.hear(event)
       switch event {
@@ -187,6 +193,7 @@ struct Replaying {
       for line in summary.lines { Console.shared.say("replay: \(line)") }
     }
     for line in Summary.found(summary.earlier) { Console.shared.say("replay: earlier runs \(line)") }
+    KeptWords.say(summary.kept, store: summary.store)
     Console.shared.event("summary", summary.json)
     if let path = command.report { try OutputFile.write(JSONText.object(summary.json).text + "\n", to: path) }
     guard summary.report.functions.allSatisfy({ $0.books.allSatisfy(\.books.balance) }) else {

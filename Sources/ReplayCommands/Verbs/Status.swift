@@ -32,6 +32,9 @@ struct Status: ParsableCommand {
       Console.shared.say("next: replay run --archive ARCHIVE --function FUNCTION --store \(path)")
     }
     for line in functions.flatMap({ Status.lines($0) }) { Console.shared.data(line) }
+    if functions.contains(where: { !$0.checkpoint.kept.isEmpty }) {
+      Console.shared.say("next: \(Root.toolName) failed list --store \(Words.shellQuoted(path))")
+    }
     var said: Set<String> = []
     for function in functions where function.phase == .handedOver {
       Console.shared.say("next: nothing here: \(function.name) is in the hands of another consumer, \(function.owner)")
@@ -58,6 +61,7 @@ struct Status: ParsableCommand {
       )
     }
     lines += Summary.found(function.checkpoint.findings).map { "  found      " + $0.dropFirst("found     ".count) }
+    if let kept = KeptWords.sentence(function.checkpoint.kept) { lines.append("  left       \(kept)") }
     for table in function.tables {
       lines.append(
         "  table      \(table.name): \(table.rows.map { Words.plural($0, "row") } ?? "gone from the database")")
@@ -104,7 +108,8 @@ struct Status: ParsableCommand {
             .object([("name", .string($0.name)), ("rows", $0.rows.map { .number($0) } ?? .null)])
           })
       ), ("findings", .array(function.checkpoint.findings.map(Summary.finding))),
-      ("reads", .string(function.reading)), ("last_command", .string(function.command)),
+      ("kept", KeptWords.json(function.checkpoint.kept)), ("reads", .string(function.reading)),
+      ("last_command", .string(function.command)),
     ])
   }
 }

@@ -40,15 +40,17 @@ struct Wait: ParsableCommand {
     while true {
       let functions = try asked(try watch.positions(), path)
       let settlement = Settlement(of: position, by: functions.map(\.next))
-      if case .settled(let next) = settlement { return say(next) }
+      if case .settled(let next) = settlement {
+        return say(next, KeptWords.outcome(of: position, for: function, in: path))
+      }
       guard Clock.milliseconds() < end else { throw late(settlement, functions, path) }
       usleep(Wait.pollMicroseconds)
     }
   }
 
-  private func say(_ next: Position) {
-    guard Console.shared.isJSON else { return Console.shared.data("applied \(position) (next \(next))") }
-    Console.shared.event("settled", Settlement.json(position, next: next))
+  private func say(_ next: Position, _ outcome: String) {
+    guard Console.shared.isJSON else { return Console.shared.data("\(outcome) \(position) (next \(next))") }
+    Console.shared.event("settled", Settlement.json(position, next: next, outcome: outcome))
   }
 
   private func asked(_ all: [FunctionPositions], _ path: String) throws -> [FunctionPositions] {

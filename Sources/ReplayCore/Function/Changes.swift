@@ -20,6 +20,16 @@ public final class Changes {
     }
   }
 
+  /// The same keyed rows, and merged ones that begin empty.
+  init(trying changes: Changes) {
+    merged = changes.merged.map { MergedRows($0.schema) }
+    keyed = changes.keyed
+    keys = changes.keys
+  }
+
+  /// Gathers where `changes` does now.
+  func gather(with changes: Changes) { gathered = changes.gathered }
+
   /// The rows of a merged table. Ask once a batch.
   public subscript(table: MergedTable) -> MergedRows {
     guard let rows = merged.first(where: { $0.schema.name == table.schema.name }) else {

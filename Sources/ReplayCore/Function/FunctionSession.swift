@@ -24,11 +24,45 @@ public struct EventPlace: Sendable {
   public let ordinal: UInt64
   public let position: Position
   public var partition: Partition { segment.partition }
+  /// The event's mark in its segment.
+  public var mark: UInt64 { segment.mark(atOrAfter: position) }
 
   public init(segment: Segment, ordinal: UInt64, position: Position) {
     self.segment = segment
     self.ordinal = ordinal
     self.position = position
+  }
+}
+
+extension EventPlace {
+  /// What tells it from every other event of a run. Positions alone do not where an archive may have doubles.
+  public struct Identity: Hashable, Sendable {
+    let segment: String
+    let partition: Partition
+    let position: Position
+    /// Nil for a stream, which counts its blocks' records from 0.
+    let ordinal: UInt64?
+  }
+
+  public var identity: Identity {
+    Identity(
+      segment: segment.name, partition: partition, position: position,
+      ordinal: partition.side == .live ? nil : ordinal)
+  }
+}
+
+/// What a function could not do: marks a `ReplayError` as being about one event and the function, and not about the
+/// archive, the stream or the store. Such an event may be left; every other error stops the run.
+public struct FunctionFault: Sendable {
+  public let function: String
+  public let place: EventPlace
+  /// What was wrong, in lines.
+  public let reason: String
+
+  public init(function: String, place: EventPlace, reason: String) {
+    self.function = function
+    self.place = place
+    self.reason = reason
   }
 }
 

@@ -23,7 +23,7 @@ public struct FailurePolicy: Sendable, Hashable {
 
 /// An event that was settled without being applied: stored in its epoch's own transaction.
 public struct LeftEvent: Sendable {
-  public enum State: String, Sendable {
+  public enum State: String, Sendable, CaseIterable {
     /// The bad event itself, or one of its key that came later.
     case parked
     case dead
@@ -36,6 +36,9 @@ public struct LeftEvent: Sendable {
   /// What was wrong; nil for an event that is parked behind a bad one and was never tried.
   public let error: String?
   public let attempts: Int
+
+  /// What it counts for against the limit of what a store keeps of one function.
+  public var byteCount: Int { key.count + record.count + (error?.utf8.count ?? 0) }
 
   public init(place: EventPlace, state: State, key: [UInt8], record: [UInt8], error: String?, attempts: Int) {
     self.place = place
@@ -52,27 +55,38 @@ public final class LeftEvents {
   public let policy: FailurePolicy
   /// Bytes: two texts that Swift holds for equal may be two keys.
   public private(set) var parkedKeys: Set<[UInt8]>
+  private var hashes: Set<UInt64>
   private var events: [LeftEvent] = []
   public private(set) var byteCount = 0
 
   public init(_ policy: FailurePolicy, parkedKeys: Set<[UInt8]> = []) {
     self.policy = policy
     self.parkedKeys = parkedKeys
+    hashes = Set(parkedKeys.map(LeftEvents.hash))
   }
+
+  private static func hash(_ key: [UInt8]) -> UInt64 { key.withUnsafeBytes { Text($0).keyHash } }
 
   /// Whether events of this key are to be left, untried.
   public func isParked(_ key: [UInt8]) -> Bool { !parkedKeys.isEmpty && parkedKeys.contains(key) }
 
-  /// Leaves an event that could not be applied; false where the policy is to fail.
+  /// The same of a key that is not copied unless it may be one of them.
+  public func isParked(_ key: Text) -> Bool {
+    !parkedKeys.isEmpty && hashes.contains(key.keyHash) && parkedKeys.contains(Array(key.bytes))
+  }
+
+  /// Leaves an event that could not be applied; false where the policy is to fail. An event without a key (its bytes are
+  /// none) has no others behind it, and is a dead letter under either policy.
   public func leave(
     _ place: EventPlace, key: [UInt8], record: [UInt8], error: String, attempts: Int
   ) -> Bool {
     switch policy.choice {
     case .fail: return false
-    case .park:
+    case .park where !key.isEmpty:
       parkedKeys.insert(key)
+      hashes.insert(LeftEvents.hash(key))
       add(LeftEvent(place: place, state: .parked, key: key, record: record, error: error, attempts: attempts))
-    case .deadLetter:
+    case .park, .deadLetter:
       add(LeftEvent(place: place, state: .dead, key: key, record: record, error: error, attempts: attempts))
     }
     return true
@@ -85,7 +99,7 @@ public final class LeftEvents {
 
   private func add(_ event: LeftEvent) {
     events.append(event)
-    byteCount += 200 + event.key.count + event.record.count
+    byteCount += 200 + event.byteCount
   }
 
   /// Hands over what was left since the last cut.

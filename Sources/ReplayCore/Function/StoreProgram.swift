@@ -84,9 +84,12 @@ public struct RefusedEvent: Error {
   public let place: EventPlace
   public let error: ReplayError
 
-  public init(place: EventPlace, error: ReplayError) {
+  public init(function: String, place: EventPlace, error: ReplayError) {
     self.place = place
-    self.error = error.at(place.segment, ordinal: place.ordinal)
+    var error = error.at(place.segment, ordinal: place.ordinal)
+    error.fault = FunctionFault(
+      function: function, place: place, reason: ([error.summary] + error.details).joined(separator: "\n"))
+    self.error = error
   }
 }
 

@@ -98,6 +98,15 @@ public final class Arena {
     return UnsafeRawPointer(address)
   }
 
+  /// Takes the memory of all texts back, but for a first piece that is kept for the next ones.
+  func removeAll() {
+    guard let first = chunks.first else { return }
+    for chunk in chunks.dropFirst() { chunk.deallocate() }
+    chunks = [first]
+    (next, left) = (first, Arena.chunkBytes)
+    byteCount = Arena.chunkBytes
+  }
+
   private func grow(to bytes: Int) {
     let chunk = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
     chunks.append(chunk)

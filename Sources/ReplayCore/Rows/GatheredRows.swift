@@ -71,6 +71,12 @@ public final class GatheredRows: @unchecked Sendable {
     return cells(count)
   }
 
+  /// Forgets all rows but the first `rows`.
+  func truncate(to rows: Int) {
+    count = rows
+    while let last = spans.last, last.start > rows { spans.removeLast() }
+  }
+
   func add(mark: UInt64, ordinal: UInt64) {
     cells(count)[width - 1] = Cell(low: mark, high: ordinal)
     count += 1

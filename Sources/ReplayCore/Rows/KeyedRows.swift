@@ -14,8 +14,8 @@ public final class KeyedRows {
     /// The partition that the key's events come from; `unknown` for rows that were loaded.
     var partition: UInt32
     var isDirty = false
-    /// Makes an entry as many bytes as a line of the processor's cache.
-    private let padding: UInt64 = 0
+    /// The batch that it was remembered for last. Makes an entry as many bytes as a line of the processor's cache.
+    var remembered: UInt64 = 0
 
     static func allocate(_ count: Int) -> UnsafeMutablePointer<Entry> {
       let bytes = count * MemoryLayout<Entry>.stride
@@ -54,6 +54,7 @@ public final class KeyedRows {
   @exclusivity(unchecked) private var warming: [UInt32] = []
   @exclusivity(unchecked) private var warmth: UInt64 = 0
   @exclusivity(unchecked) private var deleted: [(entry: UInt32, subkeys: [Cell])] = []
+  private var memo = Memo()
   /// Hashes of keys first seen since the last snapshot.
   @exclusivity(unchecked) public private(set) var newKeyHashes: [UInt64] = []
 
@@ -257,6 +258,72 @@ public final class KeyedRows {
     row.update(from: row + width, count: (count - place - 1) * width)
     entries[index].count -= 1
     touch(index)
+  }
+
+  // MARK: Taking back
+
+  /// The rows of a batch's keys as they were before it.
+  private struct Memo {
+    struct Key {
+      let entry: Int
+      let count: Int32
+      let partition: UInt32
+      let isDirty: Bool
+    }
+
+    var batch: UInt64 = 0
+    var keys: [Key] = []
+    /// Of one key after the other.
+    var cells: [Cell] = []
+    var entryCount = 0
+    var dirtyCount = 0
+    var deletedCount = 0
+    var changedBytes = 0
+  }
+
+  /// Remembers the rows of the batch's keys, which are in memory, for `revert`.
+  public func remember(_ batch: Batch) {
+    memo.batch += 1
+    memo.keys.removeAll(keepingCapacity: true)
+    memo.cells.removeAll(keepingCapacity: true)
+    (memo.entryCount, memo.dirtyCount) = (count, dirty.count)
+    (memo.deletedCount, memo.changedBytes) = (deleted.count, changedBytes)
+    for event in batch {
+      guard let key = try? event.key else { continue }
+      let place = slots[slot(of: key, key.keyHash)]
+      if place == 0 { continue }
+      let entry = entries + Int(place - 1)
+      if entry.pointee.remembered == memo.batch { continue }
+      entry.pointee.remembered = memo.batch
+      memo.keys.append(
+        Memo.Key(
+          entry: Int(place - 1), count: entry.pointee.count, partition: entry.pointee.partition,
+          isDirty: entry.pointee.isDirty))
+      memo.cells.append(
+        contentsOf: UnsafeBufferPointer(start: entry.pointee.rows, count: Int(entry.pointee.count) * width))
+    }
+  }
+
+  /// Undoes everything since `remember`. Keys that were not there stay, without rows.
+  public func revert() {
+    var from = 0
+    for key in memo.keys {
+      let cells = Int(key.count) * width
+      if let rows = entries[key.entry].rows {
+        for cell in 0..<cells { rows[cell] = memo.cells[from + cell] }
+      }
+      from += cells
+      entries[key.entry].count = key.count
+      entries[key.entry].partition = key.partition
+      entries[key.entry].isDirty = key.isDirty
+    }
+    for index in memo.entryCount..<count {
+      entries[index].count = 0
+      entries[index].isDirty = false
+    }
+    dirty.removeLast(dirty.count - memo.dirtyCount)
+    deleted.removeLast(deleted.count - memo.deletedCount)
+    changedBytes = memo.changedBytes
   }
 
   /// The changed rows, as a store wants them; from now on the next epoch's changes are collected.

@@ -160,6 +160,16 @@ public final class MergedRows {
     }
   }
 
+  /// Forgets all rows and keeps the memory.
+  public func removeAll() {
+    guard count > 0 else { return }
+    slots.update(repeating: 0, count: mask + 1)
+    count = 0
+    arena.removeAll()
+    lists = []
+    listBytes = 0
+  }
+
   /// Merges another lane's rows of the same table into this one. Throws `MergedList.Full`, and `OverflowError`.
   public func absorb(_ other: MergedRows) throws {
     precondition(other.stride == stride)

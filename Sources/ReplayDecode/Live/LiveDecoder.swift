@@ -34,11 +34,13 @@ public final class LiveDecoder: PayloadDecoder {
   private let conditions: [[Extraction.Condition]]
   private let limits: DecodeLimits
   private let stream: String
+  private let requiresKey: Bool
 
   /// `stream`: its name, for messages. `payloadKey`: where the key is in the payload of events that have none beside it.
+  /// `requiresKey`: false where a key that is no text may count as none.
   public init(
     _ extraction: Extraction, of stream: String, key: KeySource, payloadKey: JSONPath = Anatomy().key,
-    limits: DecodeLimits = DecodeLimits()
+    requiresKey: Bool = true, limits: DecodeLimits = DecodeLimits()
   ) {
     let own = key == .message && extraction.keyColumn >= 0 ? Set([extraction.keyColumn]) : []
     let headers = extraction.headersColumn >= 0 ? Set([extraction.headersColumn]) : []
@@ -62,6 +64,7 @@ public final class LiveDecoder: PayloadDecoder {
     inner = Extractor(fields, limits: limits, dropDuplicates: false)
     self.limits = limits
     self.stream = stream
+    self.requiresKey = requiresKey
   }
 
   public func decode(
@@ -152,7 +155,7 @@ public final class LiveDecoder: PayloadDecoder {
     for record in 0..<block.count {
       let ordinal = Int(block.ordinals[record])
       let message = messages.messages[first + ordinal]
-      if innerKey != nil, let key = message.key, !LiveDecoder.isText(messages.bytes[key]) {
+      if innerKey != nil, requiresKey, let key = message.key, !LiveDecoder.isText(messages.bytes[key]) {
         throw malformed(messages, first, first + ordinal, "a key in UTF-8, without NUL")
       }
       for (column, place) in parts.columns.enumerated() {
@@ -202,6 +205,7 @@ public final class LiveDecoder: PayloadDecoder {
       guard let key = message.key else { return nil }
       var bytes = messages.bytes[key]
       // A key that was written as JSON text has quotes, which the archive's reader takes off too.
+      if !requiresKey, !LiveDecoder.isText(bytes) { return Slice(offset: 0, tail: 0) }
       if bytes.count >= 2, bytes.first == 34, bytes.last == 34 { bytes = bytes.dropFirst().dropLast() }
       return copy(bytes, .string, storage)
     case .headers:

@@ -35,8 +35,8 @@ final class LiveAttempt {
   private static let ownerMilliseconds: Int64 = 2_000
 
   init(
-    _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, deliveries: [DeliveryLog], state: LiveState,
-    before bound: LiveRun.Fault?
+    _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, deliveries: [DeliveryLog],
+    state: LiveState, before bound: LiveRun.Fault?, badEvents: [BadEvents]
   ) throws {
     self.setup = setup
     self.ahead = ahead
@@ -60,7 +60,8 @@ final class LiveAttempt {
     }
     lane = try Lane(
       setup.projections, setup.extraction, store: setup.store, partitions: partitions,
-      isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max, onError: setup.options.onError)
+      isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max,
+      onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents)
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
@@ -69,7 +70,8 @@ final class LiveAttempt {
     try setup.source.seek(Dictionary(uniqueKeysWithValues: self.state.parts.map { ($0.partition, $0.next) }))
     // Last: its thread ends with `close()`, which nobody calls where this throws.
     committer = try Committer(
-      setup.store, books: ledger, frontiers: frontiers, keyOwners: nil, now: setup.options.now, observe: { _ in })
+      setup.store, books: ledger, frontiers: frontiers, kept: state.kept, maxKeptBytes: setup.options.maxKeptBytes,
+      keyOwners: nil, now: setup.options.now, observe: { _ in })
   }
 
   func close() {
@@ -229,6 +231,8 @@ final class LiveAttempt {
       ledger.enter(facts, partition: place)
       return count
     } catch let error as ReplayError {
+      // Of a function it may be an event that came long before.
+      if let fault = LiveRun.Fault(error) { throw fault }
       guard let ordinal = error.place?.ordinal, range.lowerBound + Int(ordinal) < messages.count else { throw error }
       let position = messages.messages[range.lowerBound + Int(ordinal)].position
       throw LiveRun.Fault(error: error, partition: messages.partition, position: position)
@@ -244,9 +248,11 @@ final class LiveAttempt {
       }
       return moves
     }
-    let taken = ledger.take(Array(partitions.indices))
+    let changes = [try cutLane()]
+    var taken = ledger.take(Array(partitions.indices))
+    taken.enter(changes, partitions: partitions)
     var cut = Committer.Cut(
-      lanes: [try lane.cut()], places: [0], names: setup.projections.map(\.name), moves: moves,
+      lanes: changes, places: [0], names: setup.projections.map(\.name), moves: moves,
       settled: setup.projections.map { _ in [] }, findings: [], ledger: taken)
     cut.lastEvents = lastEvents.mapValues { last in
       PrintedEvent(
@@ -258,7 +264,8 @@ final class LiveAttempt {
       try committer.settle()
     } catch let refused as RefusedEvent {
       throw LiveRun.Fault(error: refused.error, partition: refused.place.partition, position: refused.place.position)
-    }
+    } catch let error as ReplayError { throw LiveRun.Fault(error) ?? error }
+    state.kept = committer.kept
     for (index, moves) in moves.enumerated() {
       frontiers[index].merge(moves.frontier) { $1 }
       state.books[index] += taken.total(of: index)
@@ -272,6 +279,10 @@ final class LiveAttempt {
     commits.committed(now: ownerAsked)
     if lane.load.stateBytes > setup.options.maxStateBytes { lane.trim(to: setup.options.maxStateBytes) }
     setup.observe(state)
+  }
+
+  private func cutLane() throws -> [LaneCut] {
+    do { return try lane.cut() } catch let error as ReplayError { throw LiveRun.Fault(error) ?? error }
   }
 
   private var rowsBefore: UInt64 = 0

@@ -19,6 +19,7 @@ public final class LiveRun {
     ahead = ArchivedAhead(checkpoints.map(\.archivedAhead))
     deliveries = DeliveryLog.all(setup.projections, checkpoints, in: setup.store)
     state.books = setup.projections.map { _ in Books() }
+    state.kept = checkpoints.map(\.kept)
   }
 
   /// An event that a function could not apply, or that is malformed: everything before it is to be committed, nothing
@@ -27,14 +28,26 @@ public final class LiveRun {
     let error: ReplayError
     let partition: Partition
     let position: Position
+
+    init(error: ReplayError, partition: Partition, position: Position) {
+      (self.error, self.partition, self.position) = (error, partition, position)
+    }
+
+    /// Nil where the error is not one event's and its function's.
+    init?(_ error: ReplayError) {
+      guard let place = error.fault?.place else { return nil }
+      self.init(error: error, partition: place.partition, position: place.position)
+    }
   }
 
   /// Throws `ReplayError`, whose effect says what is committed.
   public func run() throws -> (outcome: LiveOutcome, state: LiveState) {
     var fault: Fault?
+    var leaving = Leaving(setup.projections, setup.options.onError)
     while true {
       let attempt = try LiveAttempt(
-        setup, frontiers: frontiers, ahead: ahead, deliveries: deliveries, state: state, before: fault)
+        setup, frontiers: frontiers, ahead: ahead, deliveries: deliveries, state: state, before: fault,
+        badEvents: leaving.badEvents)
       defer { attempt.close() }
       do {
         let end = try attempt.run()
@@ -47,6 +60,7 @@ public final class LiveRun {
         }
       } catch let next as Fault {
         (frontiers, state) = (attempt.frontiers, attempt.state)
+        if leaving.takes(next.error) { continue }
         if let fault, fault.partition == next.partition, next.position >= fault.position { throw told(next) }
         fault = next
       }

@@ -12,6 +12,8 @@ public struct LiveOptions: Sendable {
   /// Ends once everything that was there is applied and committed.
   public var untilCaughtUp = false
   public var onError = FailurePolicy()
+  /// What a store may keep of one function's events that were left, in bytes.
+  public var maxKeptBytes = 256 << 20
   public var now: @Sendable () -> Int64
 
   /// `now`: a clock in milliseconds that never goes back.
@@ -71,6 +73,8 @@ public struct LiveState: Sendable {
   public var parts: [Part] = []
   /// One entry for each function: since the run began.
   public var books: [Books] = []
+  /// For each function, the events that were left, by this run or before, and are kept.
+  public var kept: [KeptEvents] = []
   public var commits: UInt64 = 0
   public var rows: UInt64 = 0
 

@@ -73,7 +73,7 @@ final class Programs {
         + "position \(place.position) of partition \(place.partition)",
       "event: \(runner.values(rows, index))",
     ]
-    throw RefusedEvent(place: place, error: error)
+    throw RefusedEvent(function: fault.function, place: place, error: error)
   }
 
   /// The place in the batch of the event before which the statements succeed, and with which they fail. Nil where they fail

@@ -1,0 +1,75 @@
+import ArgumentParser
+import ReplayCore
+import ReplayDecode
+import ReplayEngine
+import ReplaySQLite
+
+/// `replay failed retry`: kept events again, with the function as it is now.
+struct FailedRetry {
+  private let command: Failed
+  private let path: String
+  private let name: String
+
+  init(_ command: Failed, _ path: String) {
+    self.command = command
+    self.path = path
+    name = command.function ?? ""
+  }
+
+  func run() throws {
+    let projection = try FunctionShelf.named(name)
+    guard try !SQLiteStore.failed(path, function: name, command.filter).isEmpty else {
+      return Console.shared.say("replay: nothing of \(name) is kept that could be tried again")
+    }
+    let layout = try layout()
+    let store = try command.store.open()
+    _ = try store.open([layout.identity(projection)], range: .all, refresh: false)
+    Console.shared.say(
+      "replay: \(name) is this command's now; a run that goes on ends with 76 at its next commit: start it again afterwards"
+    )
+    let report = try retry(projection, layout, store)
+    try store.close()
+    try end(report)
+  }
+
+  /// Where the parts of an event are: kept with the function, so that neither archive nor stream is needed.
+  private func layout() throws -> EventLayout {
+    let kept = try SQLiteStore.layouts(path).first { $0.function == name }
+    guard let kept, let layout = EventLayout(text: kept.layout) else {
+      throw ReplayError(
+        .config, "the store does not say where the parts of \(name)'s events are: \(path)",
+        effect: "nothing was tried", next: "run the function over its archive once more, which writes that down")
+    }
+    return layout
+  }
+
+  private func retry(
+    _ projection: any Projection, _ layout: EventLayout, _ store: SQLiteStore
+  ) throws -> RetryRun.Report {
+    let extraction = Extraction([projection.reads], anatomy: layout.anatomy, needsKey: true)
+    let decoder = KeptDecoder(extraction, usesKeysFiles: layout.usesKeysFiles)
+    let policy = FailurePolicy(
+      retries: command.retries, backoffMilliseconds: Int64(command.retryBackoff * 1000))
+    return try RetryRun(
+      projection, extraction, store: store, policy: policy, stop: Signals.stop, decode: decoder.block
+    ).run(command.filter)
+  }
+
+  private func end(_ report: RetryRun.Report) throws {
+    let kept = try SQLiteStore.inspect(path).first { $0.name == name }?.checkpoint.kept ?? KeptEvents()
+    Console.shared.say(
+      "replay: \(name): \(Words.plural(report.applied, "event")) applied, \(Words.count(report.failedAgain)) failed again, "
+        + "\(Words.count(report.behind)) not tried behind those; \(Words.plural(report.rows, "row")) written")
+    Console.shared.event(
+      "retried",
+      [
+        ("function", .string(name)), ("applied", .number(report.applied)),
+        ("failed_again", .number(report.failedAgain)),
+        ("not_tried", .number(report.behind)), ("rows_written", .number(report.rows)),
+        ("commits", .number(report.commits)), ("kept", KeptWords.json(kept)),
+      ])
+    let isLeft = KeptWords.say([(name, kept)], store: path)
+    if report.isStopped, Signals.signal != 0 { throw ExitCode(128 + Signals.signal) }
+    if isLeft { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
+  }
+}
