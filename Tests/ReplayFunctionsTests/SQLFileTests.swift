@@ -98,6 +98,14 @@ struct SQLFileTests {
     #expect(error?.code == .usage && error?.summary.hasPrefix(said) == true, "\(error?.summary ?? "")")
   }
 
+  @Test func whatIsNotFinishedIsTheStoresToSay() throws {
+    for text in [
+      "DELETE FROM t WHERE date(", "INSERT", "DELETE FROM t WHERE a = date",
+    ] {
+      #expect(try SQLFileTests.function("\u{feff}-- @function a\r\n" + text).program?.statements.first?.text == text)
+    }
+  }
+
   @Test func aFileWithoutANameOrBytesThatAreNoText() {
     let unnamed = #expect(throws: ReplayError.self) { try SQLFileTests.function("DELETE FROM t") }
     #expect(unnamed?.summary == "f.sql:1:1: the function has no name")

@@ -12,13 +12,16 @@ struct ProgramFunction: Projection {
 
   func apply(_ batch: Batch, _ changes: Changes) throws {}
 
-  init(named name: String = "sizes", table: String = "sizes", define: String? = nil, _ statements: String...) {
+  init(
+    named name: String = "sizes", table: String = "sizes", define: String? = nil,
+    kind: StoreProgram.Definition.Kind = .table, _ statements: String...
+  ) {
     self.name = name
     let place = FilePlace(file: "f.sql", line: 7, column: 1)
     let text = define ?? "CREATE TABLE \(table) (name TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT"
     program = StoreProgram(
       columns: [.init("name", isText: true), .init("size", isText: false)],
-      definitions: [.init(.table, table, .init(text: text, place: place))],
+      definitions: [.init(kind, table, .init(text: text, place: place))],
       statements: statements.map { .init(text: $0, place: place) }, shape: "sql; \(text)")
   }
 
@@ -190,6 +193,14 @@ struct ProgramTests {
     #expect(
       error?.code == .usage && error?.summary.hasPrefix("f.sql:7:1: unknown table option") == true,
       "\(error?.summary ?? "")")
+  }
+
+  @Test func anIndexBelongsToItsTable() throws {
+    try scratch.sql("CREATE TABLE theirs (a)")
+    try scratch.sql("CREATE INDEX sizes ON theirs (a)")
+    let function = ProgramFunction(define: "CREATE INDEX sizes ON theirs (a)", kind: .index, "DELETE FROM sizes")
+    let error = #expect(throws: ReplayError.self) { try scratch.store().open(function) }
+    #expect(error?.code == .config && error?.summary.hasSuffix("something named sizes") == true)
   }
 
   @Test func tablesBelongToTheFunction() throws {

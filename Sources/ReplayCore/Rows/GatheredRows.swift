@@ -1,8 +1,8 @@
 /// The events of one lane and one epoch that a store's program is to run over: a row of cells for each, in the order
 /// that they came in, and where each event is.
 ///
-/// Unsafe pointers and unchecked exclusivity, for the reasons given at `MergedRows`. `@unchecked Sendable`: filled by one lane, then handed over and
-/// only read.
+/// Unsafe pointers and unchecked exclusivity, for the reasons given at `MergedRows`. `@unchecked Sendable`: filled by one
+/// lane, then handed over and only read.
 public final class GatheredRows: @unchecked Sendable {
   /// Consecutive rows whose events are of one segment.
   private struct Span {

@@ -97,7 +97,7 @@ struct SQLRules {
       if depth == 0 { break }
     }
     // Without a time, they take now.
-    let isEmpty = tokens[place + 2].isSign(")")
+    let isEmpty = place + 2 < tokens.count && tokens[place + 2].isSign(")")
     return isEmpty || tokens[place].keyword == "STRFTIME" && commas == 0 ? tokens[place] : nil
   }
 }

@@ -11,7 +11,8 @@ struct SQLText: Sendable {
   /// Throws `.usage` where the text is no UTF-8 or has a NUL, which would end a statement early.
   init(_ bytes: [UInt8], file: String) throws {
     self.file = file
-    self.bytes = bytes
+    // A byte order mark belongs to the file, not to its text.
+    self.bytes = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? Array(bytes.dropFirst(3)) : bytes
     if bytes.count > SQLText.maxBytes { throw error(at: 0, "the file is larger than \(SQLText.maxBytes) bytes") }
     if let bad = bytes.withUnsafeBytes({ ReplayError.firstInvalidUTF8(Text($0)) }) {
       throw error(at: bad, "the text is not UTF-8")

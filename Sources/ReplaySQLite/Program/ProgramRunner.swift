@@ -33,13 +33,28 @@ final class ProgramRunner {
 
   /// Makes what is not there yet. Throws `.usage` with the place in the file.
   func define(missing: (String) -> Bool) throws {
-    for definition in program.definitions where missing(definition.name) {
+    for definition in program.definitions {
+      guard missing(definition.name) else {
+        if definition.kind == .index { try checkOwn(index: definition) }
+        continue
+      }
       let statement = try prepare(definition.piece, .defining(own))
       defer { sqlite3_finalize(statement) }
       guard guardian.holding(.defining(own), { sqlite3_step(statement) }) == SQLITE_DONE else {
         throw failure(definition.piece, nil)
       }
     }
+  }
+
+  /// Tables and views were asked for before; an index belongs to who has its table.
+  private func checkOwn(index: StoreProgram.Definition) throws {
+    let sql = "SELECT lower(tbl_name) FROM sqlite_schema WHERE lower(name) = ?"
+    let tables = try connection.query(sql, [.text(index.name.lowercased())]) { $0.text(0) }
+    guard !tables.allSatisfy(own.contains) else { return }
+    throw ReplayError(
+      .config, "the store already has something named \(index.name)",
+      details: ["\(index.piece.place), function \(function)"],
+      next: "rename it in the function, or name another store with --store")
   }
 
   /// Has `events` be this function's. Throws where a statement is none that the store can run.
