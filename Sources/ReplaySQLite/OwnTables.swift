@@ -5,81 +5,80 @@ enum OwnTables {
   /// The layout of these tables, kept in each function's row. A store with a higher one is refused.
   static let format: Int64 = 1
 
-  private static let definitions =
-    [
-      """
-      CREATE TABLE IF NOT EXISTS _replay_functions (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        format INTEGER NOT NULL, version INTEGER NOT NULL, shape TEXT NOT NULL,
-        tables TEXT NOT NULL /* names, with commas */, views TEXT NOT NULL,
-        fence INTEGER NOT NULL, owner TEXT NOT NULL, phase TEXT NOT NULL,
-        events INTEGER NOT NULL, epochs INTEGER NOT NULL, updated_at TEXT NOT NULL,
-        reading TEXT NOT NULL, command TEXT NOT NULL,
-        PRIMARY KEY (function, first, last)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_positions (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, next TEXT NOT NULL, gap_end TEXT,
-        PRIMARY KEY (function, first, last, log, side, partition)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_segments (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
-        size INTEGER NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, records INTEGER NOT NULL, "end" TEXT NOT NULL,
-        PRIMARY KEY (function, first, last, log, side, partition, name)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_findings (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, segment TEXT NOT NULL, kind TEXT NOT NULL,
-        count INTEGER NOT NULL, detail TEXT NOT NULL,
-        PRIMARY KEY (function, first, last, log, side, partition, segment, kind)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_half_read (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
-        size INTEGER NOT NULL, version TEXT NOT NULL, prefix INTEGER NOT NULL /* bytes */, digest TEXT NOT NULL,
-        PRIMARY KEY (function, first, last, log, side, partition)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_last_events (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, position TEXT NOT NULL,
-        bytes TEXT NOT NULL /* hash of the payload */, tokens TEXT NOT NULL /* of it without white space */,
-        PRIMARY KEY (function, first, last, log, side, partition)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_archived_ahead (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, position TEXT NOT NULL,
-        PRIMARY KEY (function, first, last, log, side, partition, position)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_delivered (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL,
-        from_hash TEXT NOT NULL, through_hash TEXT NOT NULL /* of keys */, next TEXT NOT NULL,
-        PRIMARY KEY (function, first, last, log, side, partition, from_hash, through_hash)
-      ) STRICT, WITHOUT ROWID
-      """,
-      """
-      CREATE TABLE IF NOT EXISTS _replay_layouts (
-        function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
-        layout TEXT NOT NULL /* where the parts of an event are */,
-        PRIMARY KEY (function, first, last)
-      ) STRICT, WITHOUT ROWID
-      """,
-    ] + KeptRows.definitions
+  private static let definitions = [
+    """
+    CREATE TABLE IF NOT EXISTS _replay_functions (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      format INTEGER NOT NULL, version INTEGER NOT NULL, shape TEXT NOT NULL,
+      tables TEXT NOT NULL /* names, with commas */, views TEXT NOT NULL,
+      fence INTEGER NOT NULL, owner TEXT NOT NULL, phase TEXT NOT NULL,
+      events INTEGER NOT NULL, epochs INTEGER NOT NULL, updated_at TEXT NOT NULL,
+      reading TEXT NOT NULL, command TEXT NOT NULL,
+      PRIMARY KEY (function, first, last)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_positions (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, next TEXT NOT NULL, gap_end TEXT,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_segments (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
+      size INTEGER NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, records INTEGER NOT NULL, "end" TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_findings (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, segment TEXT NOT NULL, kind TEXT NOT NULL,
+      count INTEGER NOT NULL, detail TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, segment, kind)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_half_read (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, name TEXT NOT NULL,
+      size INTEGER NOT NULL, version TEXT NOT NULL, prefix INTEGER NOT NULL /* bytes */, digest TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_last_events (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, position TEXT NOT NULL,
+      bytes TEXT NOT NULL /* hash of the payload */, tokens TEXT NOT NULL /* of it without white space */,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_archived_ahead (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL, position TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, position)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_delivered (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL,
+      from_hash TEXT NOT NULL, through_hash TEXT NOT NULL /* of keys */, next TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, from_hash, through_hash)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS _replay_layouts (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      layout TEXT NOT NULL /* where the parts of an event are */,
+      PRIMARY KEY (function, first, last)
+    ) STRICT, WITHOUT ROWID
+    """,
+  ]
 
   /// Whether an older replay's store, which was not opened since, has the table.
   static func has(_ table: String, on connection: Connection) throws -> Bool {
@@ -90,7 +89,7 @@ enum OwnTables {
   /// Makes them where they are missing; refuses a store that a newer replay wrote.
   static func create(on connection: Connection) throws {
     try checkFormat(on: connection)
-    for definition in definitions { try connection.run(definition) }
+    for definition in definitions + KeptRows.definitions { try connection.run(definition) }
   }
 
   static func exist(on connection: Connection) throws -> Bool {

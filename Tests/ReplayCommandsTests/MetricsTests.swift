@@ -78,6 +78,34 @@ struct Exposition {
     #expect(read.families["replay_partition_gap"] == nil)
   }
 
+  /// What could not be applied: counted of this run, and what the store keeps.
+  @Test func keptEvents() throws {
+    let segment = Segment(
+      entry: SegmentEntry(name: "s", size: 0, version: ""), partition: Telling.archive("3"), numbering: .explicit)
+    let left = [LeftEvent.State.parked, .parked, .dead].enumerated().map { number, state in
+      LeftEvent(
+        place: ReplayCore.EventPlace(segment: segment, ordinal: 0, position: Position(UInt64(number))), state: state,
+        key: [7],
+        record: [], error: nil, attempts: 0)
+    }
+    var books = Telling.books(applied: 4)
+    (books.read, books.parked, books.deadLettered) = (7, 2, 1)
+    var kept = KeptEvents()
+    kept.add(left)
+    var report = Telling.report(["a"], books, commits: 1, rows: 1)
+    report.functions[0].kept = kept
+    board.finished(report)
+    let read = try read()
+    #expect(read.value("replay_events_parked_total", ["function": "a"]) == 2)
+    #expect(read.value("replay_events_dead_lettered_total", ["function": "a"]) == 1)
+    #expect(read.value("replay_parked_keys", ["function": "a"]) == 1)
+    #expect(read.value("replay_kept_events", ["function": "a"]) == 3)
+    #expect(read.value("replay_kept_events", ["function": "b"]) == 0)
+    let status = board.status(board.now).text
+    #expect(
+      status.contains(#""kept":[{"function":"a","events":{"parked":2,"parked_keys":1,"dead_letters":1,"bytes":3}}"#))
+  }
+
   @Test func afterAPassAndInTheStream() throws {
     board.began([Telling.archive("3")], bytes: 100)
     board.hear(.progress(Progress(bytes: 40, events: 5)))
