@@ -16,7 +16,7 @@ struct FunctionOptions: ParsableArguments {
   @Option(
     name: [.long],
     help:
-      "The function: a name, lambda:FILE:HANDLER, lambda:exec:COMMAND or exec:COMMAND; repeat it for several in one read.",
+      "The function: a name, lambda:FILE:HANDLER, lambda:exec:COMMAND, exec:COMMAND or http(s)://…; repeat it for several in one read.",
     completion: .custom { _, _, _ in FunctionShelf.all.map(\.name) })
   var function: [String] = []
 

@@ -32,3 +32,26 @@ struct BatchResponse: Equatable {
     reasons = ["it named the event among its batchItemFailures"]
   }
 }
+
+extension ShapedEvents {
+  /// What a handler's answer to a batch of these makes of it.
+  func outcome(_ body: [UInt8], of delivery: Delivery) -> DeliveryOutcome {
+    switch JSONReader.answer(body) {
+    case .success(let answer): return outcome(answer, of: delivery)
+    case .failure(let fault): return .failed([fault.reason])
+    }
+  }
+
+  func outcome(_ answer: JSONValue, of delivery: Delivery) -> DeliveryOutcome {
+    let response = BatchResponse(answer, count: delivery.events.count) { place(of: $0, in: delivery.events) }
+    if response.hasFailed { return .failed(response.reasons, at: response.failedAt) }
+    return DeliveryOutcome(answers: [(delivery.events.count, answer)])
+  }
+}
+
+extension Delivery {
+  /// What a handler finds in its context: whether it is replayed, and how often it was tried.
+  var clientContext: String {
+    "{\"custom\":{\"replay_phase\":\"\(phase.word)\",\"replay_attempt\":\"\(attempt)\"}}"
+  }
+}
