@@ -76,9 +76,11 @@ struct CloudEvent {
   /// Its headers in the binary form, one line each.
   var headers: [String] {
     attributes.map { "ce-\($0.name): \(HeaderText.encoded($0.value))" }
-      // Without one, libcurl would send one of its own.
-      + [contentType.map { "Content-Type: \(HeaderText.printable($0))" } ?? "Content-Type:"]
+      + [contentType.map { "Content-Type: \(HeaderText.printable($0))" } ?? CloudEvent.noContentType]
   }
+
+  /// For libcurl: that it is to send none, where it would send one of its own.
+  static let noContentType = "Content-Type:"
 
   /// The structured form.
   var json: [UInt8] {
