@@ -395,12 +395,16 @@ class Stopping(Case):
             reached.set()
             done.wait(30)
         with Service(answer) as service:
-            process = self.start(service.address, self.store())
-            self.assertTrue(reached.wait(20))
-            began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            said = process.communicate(timeout=20)[1]
-            done.set()
+            process = self.start(service.address, self.store(), "--batch-size", 1)
+            try:
+                self.assertTrue(reached.wait(20))
+                began = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                said = process.communicate(timeout=20)[1]
+            finally:
+                done.set()
+                process.kill()
+                process.communicate()
         self.assertEqual(process.returncode, 143, said)
         self.assertLess(time.monotonic() - began, 4)
 
