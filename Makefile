@@ -3,7 +3,7 @@ SWIFT ?= swift
 REPLAY = .build/release/replay
 export SWIFT_BACKTRACE ?= enable=no
 
-.PHONY: deps build release demo test unit sanitize blackbox kill torture lint bench bench-data bench-peers bench-live fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox order kill torture lint bench bench-data bench-peers bench-live fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -17,7 +17,7 @@ release: deps
 demo: release ## replays a million events, is killed half-way, resumes, goes live
 	@python3 scripts/demo.py $(REPLAY)
 
-test: deps lint release ## everything CI runs
+test: deps lint release .build/python/installed ## everything CI runs
 	$(SWIFT) build --build-tests
 	python3 -m unittest discover -s Tests/BlackBox -p 'test_*.py' -v
 	$(SWIFT) test
@@ -28,8 +28,16 @@ sanitize: deps ## the unit tests under AddressSanitizer
 unit: deps
 	$(SWIFT) test
 
-blackbox: release
+blackbox: release .build/python/installed
 	python3 -m unittest discover -s Tests/BlackBox -p 'test_*.py' -v
+
+order: release ## order in functions that write by themselves (EVENTS=n, SEED=n)
+	python3 Tests/BlackBox/order.py $(REPLAY) --events $(or $(EVENTS),1000000) --seed $(or $(SEED),1)
+
+.build/python/installed: Tests/BlackBox/requirements.txt
+	python3 -m venv .build/python
+	.build/python/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
 
 kill: release ## 200 kill points (POINTS=n, SEED=n)
 	python3 Tests/BlackBox/kill.py $(REPLAY) --points $(or $(POINTS),200) --seed $(or $(SEED),1)

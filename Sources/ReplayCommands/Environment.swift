@@ -69,7 +69,10 @@ struct Verb {
     options = Verb.options(in: command.helpMessage(columns: 2000))
   }
 
-  /// Flags as the help text lists them: `--name <value>` takes a value, `--name <value> ...` several.
+  /// Flags that may be given several times.
+  private static let repeated: Set<String> = ["--function", "--function-env"]
+
+  /// Flags as the help text lists them: `--name <value>` takes a value.
   private static func options(in help: String) -> [String: Kind] {
     var options: [String: Kind] = [:]
     for line in help.split(separator: "\n") where line.hasPrefix("  -") {
@@ -79,8 +82,7 @@ struct Verb {
         let next = place + 1 < words.count ? words[place + 1] : ""
         let takesValue = next.hasPrefix("<")
         let name = String(word.drop { $0 == "," })
-        let isRepeated = takesValue && place + 2 < words.count && words[place + 2] == "..."
-        options[name] = isRepeated ? .repeated : takesValue ? .value : .flag
+        options[name] = takesValue ? (repeated.contains(name) ? .repeated : .value) : .flag
         break
       }
     }

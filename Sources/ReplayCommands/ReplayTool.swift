@@ -1,5 +1,6 @@
 import ArgumentParser
 import ReplayCore
+import ReplayFunctions
 import Synchronization
 
 /// The whole tool with a user's own functions: conform an `@main` type and list them.
@@ -47,6 +48,11 @@ enum FunctionShelf {
     return found
   }
 
+  /// Ends what functions work in.
+  static func close() {
+    for case let function as ForeignFunction in others.withLock({ Array($0.values) }) { function.close() }
+  }
+
   static func named(_ name: String) throws -> any Projection {
     if let found = all.first(where: { $0.name == name }) { return found }
     let known = all.map(\.name).sorted()
@@ -72,7 +78,7 @@ struct Root: ParsableCommand {
     version: "replay 0.1.0",
     subcommands: [
       Run.self, Plan.self, Apply.self, Check.self, Status.self, Wait.self, HandOver.self, Cat.self, Append.self,
-      Bench.self, Init.self, Manual.self,
+      Bench.self, TryFunction.self, Init.self, Manual.self,
     ],
     defaultSubcommand: Run.self)
 
@@ -85,10 +91,12 @@ struct Root: ParsableCommand {
   /// Runs the command line and never returns.
   static func start(_ given: [String]) -> Never {
     do {
+      defer { FunctionShelf.close() }
       Console.shared.expectJSON(given.contains("--json"))
       try FunctionShelf.check()
       try Usage.check(given)
-      var command = try Root.parseAsRoot(try Environment.arguments(StreamOptions.parted(given)))
+      var command = try Root.parseAsRoot(
+        try Environment.arguments(StreamOptions.parted(TryFunction.archive(in: given))))
       try command.run()
       try Console.shared.checkOutput()
     } catch let error as ReplayError {

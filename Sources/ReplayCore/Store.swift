@@ -100,6 +100,10 @@ public struct Checkpoint: Sendable {
   /// Events settled so far, in all runs.
   public var events: UInt64
   public var epochs: UInt64
+  /// Of a function that writes by itself: what it was given beyond the frontier.
+  public var delivered: [DeliveryMark] = []
+  /// Rises with each run that opens the function.
+  public var run: Int64 = 0
   /// True where the function's tables have no rows yet.
   public var isFresh: Bool
 
@@ -203,4 +207,12 @@ public protocol Store: AnyObject, Sendable {
   /// Gives each key's rows to `rows`, from the last committed epoch. Called from lanes; may wait.
   func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws
   func close() throws
+  /// Keeps how far a function that writes by itself was served beyond the last commit. Durable against the end of this
+  /// process, not of the machine. A commit that reaches the mark forgets it.
+  func keep(_ mark: DeliveryMark, of function: String) throws
+}
+
+extension Store {
+  /// A store that keeps nothing.
+  public func keep(_ mark: DeliveryMark, of function: String) throws {}
 }

@@ -19,7 +19,8 @@ final class Attempt: @unchecked Sendable {
   init(
     _ setup: RunSetup, committer: Committer, done: [Int], ends: [Position?], gapEnds: [Position?],
     frontiers: [[Partition: Position]],
-    halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound], holdsBack: Bool
+    halfRead: [Set<String>], isFresh: [Bool], bounds: [Int: ReadBound], holdsBack: Bool,
+    deliveries: [DeliveryLog]
   ) throws {
     self.setup = setup
     self.committer = committer
@@ -31,14 +32,16 @@ final class Attempt: @unchecked Sendable {
       lanes: ownWorkers ?? setup.options.lanes, partitions: setup.plan.partitions.count)
     lanes = try (0..<laneCount).map { number in
       try Lane(
-        setup.projections, setup.extraction, number: number, store: setup.store,
-        partitions: setup.plan.partitions.map(\.partition), isFresh: isFresh,
+        setup.projections, setup.extraction, number: number, of: laneCount, store: setup.store,
+        partitions: setup.plan.partitions.map(\.partition), isFresh: isFresh, deliveries: deliveries,
         holdAbove: holdsBack ? setup.options.holdAboveBytes : .max, onError: setup.options.onError)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(
       setup.plan.partitions, done: done, ends: ends, gapEnds: gapEnds, order: order, workers: workers, bounds: bounds)
-    floor = Monitor(Floor(schedule, functions: setup.projections.count, workers: workers, lanes: laneCount))
+    // Readers of a routed run may be more than its lanes, and each has a place for what it holds.
+    floor = Monitor(
+      Floor(schedule, functions: setup.projections.count, workers: workers, lanes: max(laneCount, workers)))
     router =
       setup.mode == .routed
       ? try Router(lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn) : nil

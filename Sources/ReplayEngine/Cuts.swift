@@ -13,9 +13,10 @@ extension Attempt {
       try trim()
     }
     if closing { return true }
-    let loads = router == nil ? lanes.map(\.load) : lanes.map { _ in LaneLoad() }
+    // A routed run's readers hold nothing, and its lanes' load is the router's.
+    let loads = router == nil ? lanes.map(\.load) : nil
     floor.change { floor in
-      floor.loads = loads
+      floor.loads = loads ?? floor.loads.map { _ in LaneLoad() }
       floor.begin()
     }
     return false

@@ -22,13 +22,17 @@ final class Lane {
   /// The record that a function is looking at: where its error is to be reported.
   private let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
-  /// `number`: the lane's place among the run's lanes.
+  /// `number`: the lane's place among the run's `count` lanes.
   init(
-    _ projections: [any Projection], _ extraction: Extraction, number: Int = 0, store: any Store,
-    partitions: [Partition], isFresh: [Bool], holdAbove: Int, onError policy: FailurePolicy = FailurePolicy(),
+    _ projections: [any Projection], _ extraction: Extraction, number: Int = 0, of count: Int = 1,
+    store: any Store, partitions: [Partition], isFresh: [Bool], deliveries: [DeliveryLog] = [], holdAbove: Int, onError policy: FailurePolicy = FailurePolicy(),
     parkedKeys: [Set<[UInt8]>]? = nil
   ) throws {
     sessions = try projections.map { try $0.session(lane: number) }
+    for (index, session) in sessions.enumerated() {
+      let log = deliveries.isEmpty ? DeliveryLog(run: 0) { _ in } : deliveries[index]
+      session?.begin(log, keys: KeyRange(lane: number, of: count))
+    }
     left = projections.indices.map { LeftEvents(policy, parkedKeys: parkedKeys?[$0] ?? []) }
     self.projections = projections
     self.extraction = extraction

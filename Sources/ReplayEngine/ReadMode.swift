@@ -30,6 +30,18 @@ public enum ReadMode: String, Sendable {
   func lanes(lanes: Int, partitions: Int) -> Int { self == .byPartition ? max(1, partitions) : max(1, lanes) }
 }
 
+extension DeliveryLog {
+  /// One for each function.
+  static func all(
+    _ projections: [any Projection], _ checkpoints: [Checkpoint], in store: any Store
+  ) -> [DeliveryLog] {
+    zip(projections, checkpoints).map { projection, checkpoint in
+      let name = projection.name
+      return DeliveryLog(run: checkpoint.run, marks: checkpoint.delivered) { try store.keep($0, of: name) }
+    }
+  }
+}
+
 /// Everything that a run is made of.
 public struct RunSetup: Sendable {
   public let projections: [any Projection]

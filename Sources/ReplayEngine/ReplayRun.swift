@@ -31,12 +31,13 @@ public struct ReplayRun {
     let settledBefore = settledEnds.count(in: setup.plan)
     var report = RunReport()
     report.segmentsSettledBefore = settledBefore
-    var bounds: [Int: ReadBound] = [:]
+    var bounds = setup.options.records.map { [0: ReadBound(partition: 0, segment: 0, ordinal: $0)] } ?? [:]
     var holdsBack = true
+    let deliveries = DeliveryLog.all(setup.projections, checkpoints, in: setup.store)
     var first: ReplayError?
     while true {
       do {
-        let attempt = try attempt(committer, settledEnds, bounds, holdsBack: holdsBack)
+        let attempt = try attempt(committer, settledEnds, bounds, holdsBack: holdsBack, deliveries)
         let finished = try attempt.run()
         try committer.settle()
         complete(&report, attempt, committer, began)
@@ -69,7 +70,8 @@ public struct ReplayRun {
   }
 
   private func attempt(
-    _ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound], holdsBack: Bool
+    _ committer: Committer, _ settled: SettledEnds, _ bounds: [Int: ReadBound], holdsBack: Bool,
+    _ deliveries: [DeliveryLog]
   ) throws -> Attempt {
     let durable = committer.durable
     var done: [Int] = []
@@ -86,7 +88,7 @@ public struct ReplayRun {
     return try Attempt(
       setup, committer: committer, done: done, ends: ends, gapEnds: gapEnds, frontiers: durable.frontiers,
       halfRead: checkpoints.map { Set($0.halfRead.map(\.entry.name)) }, isFresh: isFresh, bounds: bounds,
-      holdsBack: holdsBack)
+      holdsBack: holdsBack, deliveries: deliveries)
   }
 
   private func complete(_ report: inout RunReport, _ attempt: Attempt, _ committer: Committer, _ began: Int64) {

@@ -24,6 +24,8 @@ public struct RunOptions: Sendable {
   public var holdAboveBytes = 1 << 20
   /// After a request to stop: how long open work may take to reach a place where it can be committed.
   public var stopMilliseconds: Int64 = 1_500
+  /// Of a plan of one segment, the records that are read; nil: all.
+  public var records: UInt64?
   public var now: @Sendable () -> Int64
 
   /// `now`: a clock in milliseconds that never goes back.

@@ -11,7 +11,7 @@ public struct ForeignFunction: Projection {
   private let limits: ForeignSession.Limits
   private let makeWorker: @Sendable (Int) throws -> any FunctionWorker
   /// Kept from one attempt to the next, since a process is slow to start.
-  private let pool = WorkerPool()
+  fileprivate let pool = WorkerPool()
 
   public var tables: [any Table] { declared.map(\.table) }
   public var views: [(name: String, select: String)] { declaredViews }
@@ -47,6 +47,11 @@ public struct ForeignFunction: Projection {
   }
 }
 
+extension ForeignFunction {
+  /// Ends its processes and connections. Nothing may be applied by it after that.
+  public func close() { pool.close() }
+}
+
 /// The sessions of a function, by lane. `@unchecked Sendable`: the list is reached under its lock, and a session is used by
 /// its lane only.
 private final class WorkerPool: @unchecked Sendable {
@@ -59,5 +64,13 @@ private final class WorkerPool: @unchecked Sendable {
       sessions[lane] = made
       return made
     }
+  }
+
+  func close() {
+    let open = sessions.quietly { sessions in
+      defer { sessions = [:] }
+      return Array(sessions.values)
+    }
+    for session in open { session.close() }
   }
 }

@@ -10,7 +10,7 @@ import Synchronization
   import Darwin
 #endif
 
-/// A small HTTP server for questions: GET and HEAD without a body, one request a connection, one thread a connection, so
+/// A small HTTP server for questions: GET, HEAD and POST without a body, one request a connection, one thread a connection, so
 /// that an answer that waits keeps no other one waiting. Writes nothing anywhere.
 public final class HTTPListener: Sendable {
   public typealias Answer = @Sendable (Request) -> Response
@@ -98,12 +98,16 @@ public final class HTTPListener: Sendable {
     }
     // What cannot be: the head said that there is no body.
     if let bodyBytes, bodyBytes.pointee > 0 { return .NO }
-    guard method == "GET" || method == "HEAD" else {
-      return queue(.line(405, "only GET and HEAD are answered"), on: connection, allows: true)
+    guard ["GET", "HEAD", "POST"].contains(method) else {
+      return queue(.line(405, "only GET, HEAD and POST are answered"), on: connection, allows: true)
+    }
+    // A page from elsewhere may post, though not read the answer.
+    if method == "POST", MHD_lookup_connection_value(connection, .HEADER_KIND, "Origin") != nil {
+      return queue(.line(403, "no page may change a run"), on: connection)
     }
     // An answer that waits is not idle: the library would drop it.
     _ = replay_http_idle(connection, 0)
-    let response = answer(Request(path: path, query: HTTPListener.query(connection)))
+    let response = answer(Request(path: path, method: method, query: HTTPListener.query(connection)))
     _ = replay_http_idle(connection, UInt32(idleSeconds))
     return queue(response, on: connection)
   }
@@ -153,7 +157,7 @@ public final class HTTPListener: Sendable {
     _ = MHD_add_response_header(made, "Cache-Control", "no-store")
     _ = MHD_add_response_header(made, "X-Content-Type-Options", "nosniff")
     _ = MHD_add_response_header(made, "Connection", "close")
-    if allows { _ = MHD_add_response_header(made, "Allow", "GET, HEAD") }
+    if allows { _ = MHD_add_response_header(made, "Allow", "GET, HEAD, POST") }
     return MHD_queue_response(connection, UInt32(response.status), made)
   }
 }

@@ -1,12 +1,15 @@
-/// What was asked. GET and HEAD look the same: the library leaves the body of a HEAD out.
+/// What was asked. GET and HEAD are answered the same: the library leaves the body of a HEAD out.
 public struct Request: Sendable {
   /// Unescaped, without the query.
   public let path: String
+  /// GET, HEAD or POST.
+  public let method: String
   /// In the order given; nil where a name has no `=`.
   public let query: [(name: String, value: String?)]
 
-  public init(path: String, query: [(name: String, value: String?)] = []) {
+  public init(path: String, method: String = "GET", query: [(name: String, value: String?)] = []) {
     self.path = path
+    self.method = method
     self.query = query
   }
 }

@@ -18,6 +18,7 @@ struct CheckpointRows {
     checkpoint.gapEnds = try gapEnds()
     checkpoint.lastEvents = try lastEvents()
     checkpoint.archivedAhead = try archivedAhead()
+    checkpoint.delivered = try delivered()
     return checkpoint
   }
 
@@ -106,6 +107,28 @@ struct CheckpointRows {
     return Dictionary(grouping: found) { $0.0 }.mapValues { $0.map(\.1).sorted() }
   }
 
+  func delivered() throws -> [DeliveryMark] {
+    let table = "_replay_delivered"
+    let sql = "SELECT log, side, partition, from_hash, through_hash, next FROM \(table) WHERE \(CheckpointKey.condition)"
+    return try connection.query(sql, key.values) { row in
+      let range = KeyRange(first: try Hex.word(row.text(3), in: table), last: try Hex.word(row.text(4), in: table))
+      return DeliveryMark(
+        partition: try partition(row, table), range: range, next: try position(row.text(5), table))
+    }
+  }
+
+  /// A transaction of its own.
+  func keep(_ mark: DeliveryMark) throws {
+    try connection.run(
+      """
+      INSERT INTO _replay_delivered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET next = max(next, excluded.next)
+      """,
+      key.values + place(mark.partition) + [
+        .text(Hex.text(mark.range.first)), .text(Hex.text(mark.range.last)), .text(mark.next.stored),
+      ])
+  }
+
   private func partition(_ row: Statement, _ table: String) throws -> Partition {
     guard let side = Side(rawValue: row.text(1)) else { throw unreadable(table, "no such side: \(row.text(1))") }
     return Partition(log: row.text(0), side: side, id: row.blob(2))
@@ -125,6 +148,13 @@ struct CheckpointRows {
       try connection.run(
         "DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ?",
         key.values + place(partition))
+    }
+    for (partition, next) in change.frontier {
+      try connection.run(
+        """
+        DELETE FROM _replay_delivered
+        WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ? AND next <= ?
+        """, key.values + place(partition) + [.text(next.stored)])
     }
     for (partition, event) in change.lastEvents {
       try connection.run(
@@ -185,6 +215,7 @@ struct CheckpointRows {
     try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_last_events WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_archived_ahead WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_delivered WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
   }
 }

@@ -116,7 +116,8 @@ struct Opening {
     guard let mine = stored.first(where: { $0.key.function == function.name && $0.key.range == range }),
       let fence = try connection.query(sql, key.values, { $0.integer(0) }).first
     else { throw unreadable("_replay_functions", "no row for \(function.name)") }
-    let checkpoint = try CheckpointRows(connection: connection, key: key).read(mine, tables: function.tables)
+    var checkpoint = try CheckpointRows(connection: connection, key: key).read(mine, tables: function.tables)
+    checkpoint.run = fence
     return Opened(checkpoint: checkpoint, fence: fence)
   }
 }

@@ -64,6 +64,14 @@ enum OwnTables {
     ) STRICT, WITHOUT ROWID
     """,
     """
+    CREATE TABLE IF NOT EXISTS _replay_delivered (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL,
+      from_hash TEXT NOT NULL, through_hash TEXT NOT NULL /* of keys */, next TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition, from_hash, through_hash)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
     CREATE TABLE IF NOT EXISTS _replay_layouts (
       function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
       layout TEXT NOT NULL /* where the parts of an event are */,

@@ -41,6 +41,8 @@ public final class SQLiteStore: Store {
   private let options: Options
   private let writer = Mutex<Writer?>(nil)
   private let reader = Mutex<Connection?>(nil)
+  /// Keeps marks beside the commits.
+  private let marker = Mutex<Connection?>(nil)
 
   /// Nothing is opened or made before `open`.
   public init(path: String, options: Options = Options()) {
@@ -79,10 +81,19 @@ public final class SQLiteStore: Store {
     }
   }
 
+  public func keep(_ mark: DeliveryMark, of function: String) throws {
+    try marker.withLock { marker in
+      let made = try marker ?? Connection.toMark(path, options)
+      marker = made
+      try CheckpointRows(connection: made, key: CheckpointKey(function: function, range: .all)).keep(mark)
+    }
+  }
+
   /// Moves all that was committed into the file itself, so that no other file is beside it, unless another program
   /// reads it now.
   public func close() throws {
     reader.withLock { $0 = nil }
+    marker.withLock { $0 = nil }
     writer.withLock { writer in
       if let handle = writer?.connection.handle {
         // Refused while another connection reads; the next one to close does it.

@@ -208,6 +208,17 @@ extension Connection {
     return connection
   }
 
+  /// A connection for small transactions that need only outlive this process: none is synced. It never moves the log into
+  /// the file, which would have to be.
+  static func toMark(_ path: String, _ options: SQLiteStore.Options) throws -> Connection {
+    let connection = try Connection(
+      plain(path), path: path, flags: SQLITE_OPEN_READWRITE,
+      busyTimeoutMilliseconds: options.busyTimeoutMilliseconds)
+    try connection.run("PRAGMA synchronous = NORMAL")
+    try connection.run("PRAGMA wal_autocheckpoint = 0")
+    return connection
+  }
+
   /// A path that SQLite cannot take for one of its special names (`:memory:`, `file:…`, none).
   package static func plain(_ path: String) -> String { path.hasPrefix("/") ? path : "./" + path }
 }

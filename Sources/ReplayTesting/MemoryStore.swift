@@ -107,6 +107,16 @@ public final class MemoryStore: Store {
     }
   }
 
+  public func keep(_ mark: DeliveryMark, of function: String) throws {
+    database.state.withLock { state in
+      let known = state.functions[function]?.checkpoint.delivered ?? []
+      let others = known.filter { $0.partition != mark.partition || $0.range != mark.range }
+      let next = max(mark.next, known.first { $0.partition == mark.partition && $0.range == mark.range }?.next ?? .zero)
+      let kept = DeliveryMark(partition: mark.partition, range: mark.range, next: next)
+      state.functions[function]?.checkpoint.delivered = others + [kept]
+    }
+  }
+
   public func close() throws { run.withLock { $0.isClosed = true } }
 
   private func opened() throws -> Run {
@@ -175,6 +185,7 @@ extension MemoryState {
     }
     guard var checkpoint = functions[change.name]?.checkpoint else { return 0 }
     checkpoint.frontier.merge(change.frontier) { _, new in new }
+    checkpoint.delivered.removeAll { mark in change.frontier[mark.partition].map { mark.next <= $0 } ?? false }
     for partition in change.frontier.keys { checkpoint.gapEnds[partition] = change.gapEnds[partition] }
     checkpoint.settled += change.settled
     checkpoint.halfRead.removeAll { change.frontier[$0.partition] != nil }

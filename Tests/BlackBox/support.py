@@ -19,3 +19,9 @@ def replay(*arguments, env=None, stdin=None, timeout=120):
 def generate(out, *arguments):
     subprocess.run([sys.executable, os.path.join(FIXTURES, "generate.py"), "archive", "--out", out,
                     *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+
+
+def python_with_packages():
+    """The environment in which `python3` has the packages of `requirements.txt`, which `make` installs."""
+    folder = os.environ.get("REPLAY_PYTHON", os.path.join(ROOT, ".build", "python", "bin"))
+    return {"PATH": folder + os.pathsep + os.environ["PATH"]}

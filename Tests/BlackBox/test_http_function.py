@@ -108,7 +108,8 @@ class Forms(Case):
             self.assertEqual(headers.pop("content-type"), event.pop("datacontenttype"))
             sent = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
             self.assertEqual(sent, {name: str(value) for name, value in event.items()})
-            self.assertEqual((headers["replay-phase"], headers["replay-attempt"]), ("replay", "1"))
+            self.assertEqual((headers["replay-phase"], headers["replay-run"]), ("replay", "1"))
+            self.assertIn(headers["replay-attempt"], ("1", "2"))  # one for each worker
         # In order for each key, since in order for each partition of a connection.
         seen = {}
         for request in service.requests:
@@ -187,7 +188,9 @@ class Invoke(Case):
             self.stops_before(self.run_small(service.invoke), 5)
         for request in service.requests:
             context = json.loads(base64.b64decode(request.headers["X-Amz-Client-Context"]))
-            self.assertEqual(context["custom"], {"replay_phase": "replay", "replay_attempt": request.headers["replay-attempt"]})
+            self.assertEqual(context["custom"], {
+                "replay_phase": "replay", "replay_run": request.headers["replay-run"],
+                "replay_attempt": request.headers["replay-attempt"]})
 
     def test_throttling_is_no_attempt(self):
         turns = iter(range(10_000))
@@ -318,7 +321,7 @@ class Hostile(Case):
             done = self.run_small(service.address, "--retries", 3)
         self.assertEqual(done.returncode, 0, done.stderr)
         tried = [(request.position, request.headers["replay-attempt"]) for request in service.requests]
-        self.assertEqual(tried, [(n, "1") for n in range(8)] + [(7, "2"), (7, "3")] + [(n, "1") for n in range(8, 12)])
+        self.assertEqual(tried, [(n, "1") for n in range(8)] + [(7, "2"), (7, "3")] + [(n, "3") for n in range(8, 12)])
 
     def test_retry_after_is_no_attempt(self):
         turns = iter(range(100))

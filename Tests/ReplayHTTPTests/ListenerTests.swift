@@ -59,7 +59,7 @@ import Testing
     #expect(answer.head.contains("content-length: 4"))
   }
 
-  @Test(arguments: ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) func otherMethods(method: String) throws {
+  @Test(arguments: ["PUT", "DELETE", "OPTIONS", "PATCH"]) func otherMethods(method: String) throws {
     let listener = try listener()
     defer { listener.close() }
     let answer = try client(listener).get("/echo", method: method)

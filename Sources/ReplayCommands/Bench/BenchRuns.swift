@@ -15,7 +15,7 @@ struct BenchRuns {
 
   /// Runs everything. Throws where two runs do not agree on what they read or wrote.
   init(_ bench: BenchCase, warmups count: Int, runs: Int, commits: Bool) throws {
-    let stores = commits ? try BenchStores() : nil
+    let stores = commits ? try ScratchStores("bench", otherwise: ", or give --without-commit") : nil
     for turn in 0..<count + runs {
       var line = turn < count ? "warm-up \(turn + 1) of \(count):" : "run \(turn - count + 1) of \(runs):"
       for stage in BenchStage.allCases {
@@ -33,7 +33,7 @@ struct BenchRuns {
     if let error = BenchRuns.difference(reports.map(BenchRuns.books), rows.map(TableRows.hash)) { throw error }
   }
 
-  private mutating func time(_ stage: BenchStage, _ bench: BenchCase, _ stores: BenchStores?) throws -> Timing {
+  private mutating func time(_ stage: BenchStage, _ bench: BenchCase, _ stores: ScratchStores?) throws -> Timing {
     switch stage {
     case .decompress:
       let (bytes, timing) = try Timing.of { try bench.decompress() }

@@ -4,6 +4,16 @@ import ReplayHTTP
 extension StatusBoard {
   /// Answers what is asked of a run; on any thread.
   func answer(_ request: Request) -> Response {
+    if request.method == "POST" {
+      return request.path == "/max-rate" ? setRate(request) : .line(405, "only /max-rate is posted to")
+    }
+    switch request.path {
+    case "/max-rate": return .line(200, StatusBoard.shownRate)
+    default: return told(request)
+    }
+  }
+
+  private func told(_ request: Request) -> Response {
     switch request.path {
     case "/": Response(200, type: Response.html, body: StatusPage.html)
     case "/livez": .line(200, "ok")
@@ -11,8 +21,22 @@ extension StatusBoard {
     case "/status": Response(200, type: Response.json, body: status(now).text + "\n")
     case "/metrics": Response(200, type: MetricsText.type, body: metrics(now))
     case "/wait": wait(request)
-    default: .line(404, "there is /, /livez, /readyz, /status, /wait and /metrics")
+    default: .line(404, "there is /, /livez, /readyz, /status, /wait, /metrics and /max-rate")
     }
+  }
+
+  private static var shownRate: String {
+    let rate = ForeignOptions.rate.perSecond
+    return rate.isFinite ? "\(rate)" : "none"
+  }
+
+  /// `events=500`, a second; `events=none` for as many as there are; 0 halts.
+  private func setRate(_ request: Request) -> Response {
+    guard request.query.count == 1, let (name, value) = request.query.first, name == "events", let value,
+      let rate = value == "none" ? .infinity : Double(value), rate >= 0, rate.isFinite || value == "none"
+    else { return .line(400, "say how many a second: POST /max-rate?events=500, or events=none") }
+    ForeignOptions.rate.perSecond = rate
+    return .line(200, StatusBoard.shownRate)
   }
 
   /// 200: settled; 504: not in time (not 408, on which clients ask again by themselves); 404: no such partition or

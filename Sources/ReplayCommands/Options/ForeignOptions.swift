@@ -45,6 +45,9 @@ struct ForeignOptions: ParsableArguments {
     help: "Sign HTTP calls for AWS Lambda in this region, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
   var signingRegion: String?
 
+  /// Of all functions of this run; whoever asks the run may change it.
+  static let rate = RateLimit(perSecond: .infinity)
+
   enum Isolation: String, ExpressibleByArgument, CaseIterable { case network }
   enum LineContent: String, ExpressibleByArgument, CaseIterable { case event, batch }
 
@@ -73,7 +76,8 @@ struct ForeignOptions: ParsableArguments {
     (settings.shape, settings.sourceARN) = (eventShape, eventSourceArn)
     (settings.batchEvents, settings.batchBytes) = (batchSize, batchBytes)
     (settings.isPerKey, settings.bisects) = (perKeyBatches, !noBisect)
-    settings.rate = maxRate.map { RateLimit(perSecond: $0) }
+    if let maxRate { ForeignOptions.rate.perSecond = maxRate }
+    settings.rate = ForeignOptions.rate
     settings.timeoutMilliseconds = Int64(functionTimeout * 1000)
     settings.startMilliseconds = Int64(functionStartTimeout * 1000)
     settings.memoryBytes = functionMemory

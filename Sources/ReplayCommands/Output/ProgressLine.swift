@@ -36,7 +36,9 @@ final class ProgressLine: Sendable {
         state.lastMilliseconds = now
         state.lastEvents = progress.events
       }
-      return (progress.events - state.lastEvents) * 1000 / UInt64(max(1, passed))
+      // Fewer than before where an attempt began anew from the last commit.
+      let more = progress.events - min(progress.events, state.lastEvents)
+      return more * 1000 / UInt64(max(1, passed))
     }
     guard let rate else { return }
     let share = min(1, Double(progress.bytes) / Double(totalBytes))

@@ -2,6 +2,8 @@
 /// thread at a time, from the lane's first event to the end of its attempt; a lane that begins anew may be given the same
 /// session again.
 public protocol FunctionSession: AnyObject {
+  /// Before an attempt's first event. `range`: the hashes of the keys that this lane has.
+  func begin(_ log: DeliveryLog, keys range: KeyRange)
   /// Takes the batch in. Its changes may come later, in a call for a later batch or in `settle`, but those of one key come in
   /// the order of its events. Throws `EventFault` where an event cannot be applied and `left` does not take it.
   func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws

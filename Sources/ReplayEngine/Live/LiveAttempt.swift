@@ -35,7 +35,7 @@ final class LiveAttempt {
   private static let ownerMilliseconds: Int64 = 2_000
 
   init(
-    _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, state: LiveState,
+    _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, deliveries: [DeliveryLog], state: LiveState,
     before bound: LiveRun.Fault?
   ) throws {
     self.setup = setup
@@ -60,7 +60,7 @@ final class LiveAttempt {
     }
     lane = try Lane(
       setup.projections, setup.extraction, store: setup.store, partitions: partitions,
-      isFresh: setup.projections.map { _ in false }, holdAbove: .max, onError: setup.options.onError)
+      isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max, onError: setup.options.onError)
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(

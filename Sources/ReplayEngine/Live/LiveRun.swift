@@ -9,6 +9,7 @@ public final class LiveRun {
   /// For each function, the next position of each partition; only live ones.
   private var frontiers: [[Partition: Position]]
   private let ahead: ArchivedAhead
+  private let deliveries: [DeliveryLog]
   private var state = LiveState()
 
   /// `checkpoints`: for each function, where it stands in the stream.
@@ -16,6 +17,7 @@ public final class LiveRun {
     self.setup = setup
     frontiers = checkpoints.map { $0.frontier.filter { $0.key.side == .live } }
     ahead = ArchivedAhead(checkpoints.map(\.archivedAhead))
+    deliveries = DeliveryLog.all(setup.projections, checkpoints, in: setup.store)
     state.books = setup.projections.map { _ in Books() }
   }
 
@@ -31,7 +33,8 @@ public final class LiveRun {
   public func run() throws -> (outcome: LiveOutcome, state: LiveState) {
     var fault: Fault?
     while true {
-      let attempt = try LiveAttempt(setup, frontiers: frontiers, ahead: ahead, state: state, before: fault)
+      let attempt = try LiveAttempt(
+        setup, frontiers: frontiers, ahead: ahead, deliveries: deliveries, state: state, before: fault)
       defer { attempt.close() }
       do {
         let end = try attempt.run()

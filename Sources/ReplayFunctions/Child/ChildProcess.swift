@@ -159,11 +159,19 @@ final class ChildProcess: @unchecked Sendable {
 
   private var isClosed = false
 
-  func close() {
+  /// Ends it. `milliseconds`: how long it may take to end by itself, once it sees that its input ends.
+  func close(within milliseconds: Int64 = 0) {
     if isClosed { return }
     isClosed = true
+    closeDescriptor(input)
+    let until = monotonicMilliseconds() + milliseconds
+    var rest = LastLines()
+    while monotonicMilliseconds() < until, hasEnded() == nil {
+      for end in [output, errors] { rest.drain(end) }
+      try? pause(milliseconds: 2) { false }
+    }
     kill()
-    for end in [input, output, errors] { closeDescriptor(end) }
+    for end in [output, errors] { closeDescriptor(end) }
   }
 
   /// Memory that it holds now, in bytes; 0 where that cannot be read.

@@ -42,7 +42,7 @@ struct RestartPolicy {
   /// It ended in its work, or between two calls: milliseconds to wait before it is started again.
   mutating func ended() -> Int64 {
     endsInARow += 1
-    return endsInARow == 1 ? 0 : min(50 << Int64(min(endsInARow - 2, 10)), 2_000)
+    return endsInARow == 1 ? 0 : min(25 << Int64(min(endsInARow - 2, 10)), 1_000)
   }
 
   /// It ended before it asked for work: milliseconds to wait; nil: it is given up.

@@ -66,14 +66,15 @@ final class LineWorker: FunctionWorker {
   func cancel() { isCancelled.store(true, ordering: .releasing) }
 
   func close() {
-    child?.close()
+    // What it has answered it may still have to write somewhere.
+    child?.close(within: 1_000)
     child = nil
     isCancelled.store(false, ordering: .releasing)
   }
 
   private func lines(_ delivery: Delivery) -> [UInt8] {
     var writer = JSONWriter()
-    let head = "\"phase\":\"\(delivery.phase.word)\",\"attempt\":\(delivery.attempt),"
+    let head = "\"phase\":\"\(delivery.phase.word)\",\"run\":\(delivery.run),\"attempt\":\(delivery.attempt),"
     if plan.isBatched { writer.raw("{\(head)\"events\":[") }
     for (place, event) in delivery.events.enumerated() {
       writer.raw(plan.isBatched ? (place == 0 ? "{" : ",{") : "{\(head)")

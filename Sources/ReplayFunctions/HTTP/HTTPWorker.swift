@@ -50,9 +50,8 @@ final class HTTPWorker: FunctionWorker {
     guard plan.form != .batched else { return try deliverWhole(delivery) }
     var outcome = DeliveryOutcome()
     for (place, event) in delivery.events.enumerated() {
-      // The first is the one that was tried before.
       let headers =
-        HTTPWorker.headers(delivery.phase, attempt: place == 0 ? delivery.attempt : 1) + [
+        delivery.headers + [
           "replay-partition: \(HeaderText.encoded(event.place.partition.name))",
           "replay-position: \(event.place.position)",
         ]
@@ -75,17 +74,13 @@ final class HTTPWorker: FunctionWorker {
     }
     writer.raw("]")
     let headers =
-      HTTPWorker.headers(delivery.phase, attempt: delivery.attempt) + [
+      delivery.headers + [
         "Content-Type: application/cloudevents-batch+json"
       ]
     switch try answer(try caller.call(headers, body: writer.bytes)) {
     case .success(let answer): return DeliveryOutcome(answers: [(delivery.events.count, answer)])
     case .failure(let failure): return .failed(failure.reasons)
     }
-  }
-
-  static func headers(_ phase: Phase, attempt: Int) -> [String] {
-    ["replay-phase: \(phase.word)", "replay-attempt: \(attempt)"]
   }
 
   private func parted(_ encoded: [UInt8]) -> (headers: [String], body: [UInt8]) {
@@ -111,4 +106,9 @@ final class HTTPWorker: FunctionWorker {
       return JSONReader.answer(answer.body).mapError { Failure(reasons: [$0.reason]) }
     }
   }
+}
+
+extension Delivery {
+  /// What every call says of itself.
+  var headers: [String] { ["replay-phase: \(phase.word)", "replay-run: \(run)", "replay-attempt: \(attempt)"] }
 }

@@ -29,7 +29,7 @@ final class InvokeWorker: FunctionWorker {
     text.withUnsafeBytes { context.base64(Text($0)) }
     let encoded = String(decoding: context.bytes.dropFirst().dropLast(), as: UTF8.self)
     let headers =
-      HTTPWorker.headers(delivery.phase, attempt: delivery.attempt) + [
+      delivery.headers + [
         "Content-Type: application/json", "X-Amz-Client-Context: \(encoded)",
       ]
     switch try caller.call(headers, body: plan.shape.batch(delivery.events)) {

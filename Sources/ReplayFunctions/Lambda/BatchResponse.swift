@@ -50,8 +50,9 @@ extension ShapedEvents {
 }
 
 extension Delivery {
-  /// What a handler finds in its context: whether it is replayed, and how often it was tried.
+  /// What a handler finds in its context: whether it is replayed, and which delivery of its events this is.
   var clientContext: String {
-    "{\"custom\":{\"replay_phase\":\"\(phase.word)\",\"replay_attempt\":\"\(attempt)\"}}"
+    let custom = [("replay_phase", phase.word), ("replay_run", "\(run)"), ("replay_attempt", "\(attempt)")]
+    return "{\"custom\":{" + custom.map { "\"\($0.0)\":\"\($0.1)\"" }.joined(separator: ",") + "}}"
   }
 }

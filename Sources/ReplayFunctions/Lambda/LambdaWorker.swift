@@ -40,8 +40,9 @@ final class LambdaWorker: FunctionWorker {
   func cancel() { isCancelled.store(true, ordering: .releasing) }
 
   func close() {
-    child?.close()
+    // A client that waits for work is told that there is none, and ends.
     server?.close()
+    child?.close(within: 200)
     (child, server) = (nil, nil)
     isCancelled.store(false, ordering: .releasing)
   }

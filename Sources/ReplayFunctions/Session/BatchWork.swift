@@ -36,16 +36,16 @@ struct BatchWork {
     parts = count == 0 ? [] : [Part(events: Array(0..<count))]
   }
 
-  /// The events to deliver now, and the number of the attempt; empty where none is left. Those that `isLeft` are dropped.
-  mutating func next(without isLeft: (Int) -> Bool) -> (events: [Int], attempt: Int) {
+  /// The events to deliver now; empty where none is left. Those that `isLeft` are dropped.
+  mutating func next(without isLeft: (Int) -> Bool) -> [Int] {
     while let part = parts.last {
       let events = part.events.filter { !isLeft($0) }
       let attempts = events.first == part.events.first ? part.attempts : 0
       parts[parts.count - 1] = Part(events: events, attempts: attempts)
-      if !events.isEmpty { return (events, attempts + 1) }
+      if !events.isEmpty { return events }
       parts.removeLast()
     }
-    return ([], 1)
+    return []
   }
 
   /// `answered`: so many of the events that `next` gave. `failedAt`: the one at fault among them, if it was named.

@@ -16,7 +16,9 @@ struct HeldEvent {
 struct Delivery {
   let events: [HeldEvent]
   let phase: Phase
-  /// 1 for the first time that these events are delivered in this attempt.
+  /// Rises with each run on the same store.
+  let run: Int64
+  /// Rises within the run whenever events are delivered again. Of one attempt, the events of a key rise.
   let attempt: Int
 }
 

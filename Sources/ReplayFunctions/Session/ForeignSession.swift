@@ -33,6 +33,10 @@ final class ForeignSession: FunctionSession {
   private(set) var heldBytes = 0
   private var phase = Phase.archive
   private let isCancelled = Atomic<Bool>(false)
+  private var log = DeliveryLog(run: 0) { _ in }
+  private var keys = KeyRange.all
+  /// Of deliveries now; a higher one goes back to what was delivered before.
+  private var attempt = 1
 
   init(
     _ name: String, worker: any FunctionWorker, contract: FunctionContract, tables: [DeclaredTable], limits: Limits
@@ -44,12 +48,21 @@ final class ForeignSession: FunctionSession {
     answered = AnsweredChanges(tables: tables)
   }
 
+  func begin(_ log: DeliveryLog, keys range: KeyRange) {
+    (self.log, keys) = (log, range)
+    attempt = log.nextAttempt()
+  }
+
   func apply(_ batch: ReplayCore.Batch, _ changes: Changes, _ left: LeftEvents) throws {
     phase = batch.phase
     for event in batch {
       let text: Text
       do { text = try event.key } catch let error as FieldError {
         throw EventFault(place: event.place, reasons: [error.text(of: Reads())])
+      }
+      if contract == .writesItself {
+        let place = event.place
+        if log.isDelivered(keyHash: KeyHash.hash(text), place.partition, place.position) { continue }
       }
       let key = Array(text.bytes)
       if left.isParked(key) {
@@ -89,6 +102,8 @@ final class ForeignSession: FunctionSession {
     isCancelled.store(false, ordering: .releasing)
   }
 
+  func close() { worker.close() }
+
   func cancel() {
     isCancelled.store(true, ordering: .releasing)
     worker.cancel()
@@ -107,11 +122,13 @@ final class ForeignSession: FunctionSession {
         retries: policy.retries, backoffMilliseconds: policy.backoffMilliseconds, bisects: limits.bisects))
     while true {
       let next = work.next { !left.parkedKeys.isEmpty && self.isQueued(events[$0], left) }
-      guard !next.events.isEmpty else { return }
-      let given = next.events.map { events[$0] }
+      guard !next.isEmpty else { return }
+      let given = next.map { events[$0] }
       try limits.rate?.take(given.count) { isCancelled.load(ordering: .acquiring) }
-      let outcome = try worker.deliver(Delivery(events: given, phase: phase, attempt: next.attempt))
+      let outcome = try worker.deliver(Delivery(events: given, phase: phase, run: log.run, attempt: attempt))
       let (answered, failure) = try apply(outcome, given, changes)
+      if failure != nil { attempt = log.nextAttempt() }
+      try mark(given.prefix(answered), left)
       switch work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
       case .goOn: break
       case .wait(let milliseconds):
@@ -120,6 +137,13 @@ final class ForeignSession: FunctionSession {
         try give(up: lost.map { events[$0] }, attempts, failure?.reasons ?? [], left)
       }
     }
+  }
+
+  /// Keeps that these events are done, so that they are not delivered again. Not behind an event that is left and not yet
+  /// committed: that would be forgotten.
+  private func mark(_ events: ArraySlice<HeldEvent>, _ left: LeftEvents) throws {
+    guard contract == .writesItself, let last = events.last, left.byteCount == 0 else { return }
+    try log.delivered(last.place.partition, keys, next: last.place.position.successor)
   }
 
   /// Whether the event is of a key that was parked meanwhile; it then is behind the bad one.
@@ -182,7 +206,7 @@ public final class RateLimit: Sendable {
   }
   private let state: Monitor<State>
 
-  /// `perSecond`: 0 for none at all, until that is changed.
+  /// `perSecond`: 0 for none at all until that is changed, infinity for as many as there are.
   public init(perSecond: Double) { state = Monitor(State(perSecond: perSecond)) }
 
   public var perSecond: Double {

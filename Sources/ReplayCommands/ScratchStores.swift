@@ -8,20 +8,23 @@ import ReplayCore
   import Darwin
 #endif
 
-/// A directory of its own below TMPDIR for the databases that a benchmark writes, removed with all that is in it.
-final class BenchStores {
+/// A directory of its own below TMPDIR for databases that nobody keeps, removed with all that is in it.
+final class ScratchStores {
   private let directory: String
+  /// What to do without a database, for who finds no room.
+  private let otherwise: String
   private var made = 0
 
-  /// Throws `.cannotCreate` where there is no room for it.
-  init() throws {
+  /// Throws `.cannotCreate` where there is no room for it. `name`: the verb's, which a directory that is left behind has.
+  init(_ name: String, otherwise: String = "") throws {
+    self.otherwise = otherwise
     let root = Console.variable("TMPDIR").flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
-    var template = Array("\(root)/replay-bench-XXXXXX".utf8CString)
+    var template = Array("\(root)/replay-\(name)-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
       throw ReplayError(
         errno == EACCES ? .permission : .cannotCreate,
-        "cannot make a directory for the benchmark's database in \(root): \(String(cString: strerror(errno)))",
-        next: "set TMPDIR to a directory on the disk that the store will be on, or give --without-commit")
+        "cannot make a directory for a temporary database in \(root): \(String(cString: strerror(errno)))",
+        next: "set TMPDIR to a directory on the disk that the store will be on" + otherwise)
     }
     directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
@@ -42,7 +45,7 @@ final class BenchStores {
     defer { remove(path) }
     do { return try body(path) } catch var error as ReplayError {
       if error.description.contains(path), error.code == .cannotCreate || error.code == .unavailable {
-        error.next = "set TMPDIR to a disk with room, or give --without-commit"
+        error.next = "set TMPDIR to a disk with room" + otherwise
       }
       throw error
     }

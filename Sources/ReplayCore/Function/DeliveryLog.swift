@@ -1,0 +1,71 @@
+/// Of one partition, how far the events of some keys were delivered beyond the last commit: of those whose key's hash is in
+/// `range`, all before `next`.
+public struct DeliveryMark: Sendable, Hashable {
+  public let partition: Partition
+  public let range: KeyRange
+  public let next: Position
+
+  public init(partition: Partition, range: KeyRange, next: Position) {
+    self.partition = partition
+    self.range = range
+    self.next = next
+  }
+}
+
+/// What a function that writes by itself was given and has answered, of one run: kept in the store after each delivery, so
+/// that what is delivered again after a kill is what was under way. Shared by all lanes and attempts of the run.
+public final class DeliveryLog: Sendable {
+  private struct State: Sendable {
+    var marks: [Partition: [KeyRange: Position]] = [:]
+    var attempts = 0
+  }
+  private let state: Monitor<State>
+  private let keep: @Sendable (DeliveryMark) throws -> Void
+  /// Rises with each run on the same store.
+  public let run: Int64
+
+  /// `marks`: those of earlier runs. `keep` makes one durable against the end of this process.
+  public init(run: Int64, marks: [DeliveryMark] = [], keep: @escaping @Sendable (DeliveryMark) throws -> Void) {
+    self.run = run
+    self.keep = keep
+    var known = State()
+    for mark in marks { known.marks[mark.partition, default: [:]][mark.range] = mark.next }
+    state = Monitor(known)
+  }
+
+  /// A number for deliveries that go back to what was delivered before: higher than all before.
+  public func nextAttempt() -> Int {
+    state.quietly { state in
+      state.attempts += 1
+      return state.attempts
+    }
+  }
+
+  /// Whether an event was delivered before, by this run or an earlier one.
+  public func isDelivered(keyHash: UInt64, _ partition: Partition, _ position: Position) -> Bool {
+    state.quietly { state in
+      guard let marks = state.marks[partition] else { return false }
+      return marks.contains { range, next in
+        position < next && range.first <= keyHash && keyHash <= range.last
+      }
+    }
+  }
+
+  /// Every event before `next` whose key's hash is in `range` was delivered and answered.
+  public func delivered(_ partition: Partition, _ range: KeyRange, next: Position) throws {
+    try keep(DeliveryMark(partition: partition, range: range, next: next))
+    state.quietly { state in
+      let known = state.marks[partition, default: [:]][range] ?? .zero
+      state.marks[partition, default: [:]][range] = max(known, next)
+    }
+  }
+}
+
+extension KeyRange {
+  /// The hashes that lane `lane` of `count` has.
+  public init(lane: Int, of count: Int) {
+    let span = UInt128(1) << 64
+    func first(_ lane: Int) -> UInt128 { (UInt128(lane) * span + UInt128(count) - 1) / UInt128(count) }
+    self.init(first: UInt64(first(lane)), last: UInt64(truncatingIfNeeded: first(lane + 1) - 1))
+  }
+}
