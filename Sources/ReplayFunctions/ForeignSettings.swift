@@ -26,6 +26,8 @@ public struct ForeignSettings: Sendable {
   public var httpForm: HTTPForm?
   /// Of HTTP, the region of AWS whose requests are signed; nil: that of an address of AWS Lambda.
   public var signingRegion: String?
+  /// Of HTTP, headers of every call: `NAME=@env:VARIABLE`.
+  public var ownHeaders: [String] = []
 
   public init() {}
 

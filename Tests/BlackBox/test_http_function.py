@@ -249,6 +249,14 @@ class Invoke(Case):
         for secret in (SECRETS["AWS_SECRET_ACCESS_KEY"], SECRETS["AWS_SESSION_TOKEN"]):
             self.assertNotIn(secret, shown)
 
+    def test_a_header_of_ones_own(self):
+        with Service(lambda request: (400, {}, request.headers["Authorization"].encode())) as service:
+            done = self.run_small(service.address, "--http-header", "Authorization=@env:TOKEN", env={"TOKEN": "Bearer geheim"})
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertEqual(service.requests[0].headers["Authorization"], "Bearer geheim")
+        self.assertIn("(hidden)", done.stderr)
+        self.assertNotIn("geheim", done.stderr)
+
     def test_what_does_not_go_together(self):
         invoke = "http://127.0.0.1:9/2015-03-31/functions/f/invocations"
         for address, more, said in (

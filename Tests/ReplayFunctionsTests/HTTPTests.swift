@@ -63,9 +63,22 @@ struct HTTPTests {
     let signing = try RequestSigning(region: "eu-west-1") {
       ["AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "sss", "AWS_SESSION_TOKEN": "ttt"][$0]
     }
-    #expect(signing.hidden("x-amz-security-token:ttt\nsss") == "x-amz-security-token:(hidden)\n(hidden)")
+    var plan = HTTPCaller.Plan(address: try HTTPAddress("http://a/"), signing: signing)
+    plan.ownHeaders = [try OwnHeader("Authorization=@env:A") { ["A": "Bearer abc"][$0] }]
+    #expect(plan.headers == ["X-Amz-Security-Token: ttt", "Authorization: Bearer abc"])
+    #expect(plan.hidden("x-amz-security-token:ttt\nsss abc") == "x-amz-security-token:(hidden)\n(hidden) (hidden)")
     #expect(throws: ReplayError.self) { try RequestSigning.check(HTTPAddress("http://a/functions/arn%3Aaws/x")) }
     #expect(throws: ReplayError.self) { try RequestSigning(region: "eu west") { _ in "k" } }
+  }
+
+  @Test(arguments: [
+    "Authorization: Bearer geheim", "Authorization=geheim", "=@env:A", "a b=@env:A", "Content-Type=@env:A",
+    "CE-id=@env:A",
+    "Replay-Phase=@env:A", "X=@env:NONE", "X=@env:LINES", "geheim",
+  ]) func headersThatAreNone(text: String) {
+    let error = #expect(throws: ReplayError.self) { try OwnHeader(text) { ["A": "a", "LINES": "geheim\r\nx: y"][$0] } }
+    #expect(error?.code == .usage)
+    #expect(error?.description.contains("geheim") == false)
   }
 
   @Test(arguments: [

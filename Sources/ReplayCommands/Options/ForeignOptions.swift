@@ -44,6 +44,8 @@ struct ForeignOptions: ParsableArguments {
     name: .customLong("aws-sigv4"),
     help: "Sign HTTP calls for AWS Lambda in this region, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
   var signingRegion: String?
+  @Option(help: "A header of each HTTP call, NAME=@env:VARIABLE; repeat it for several.")
+  var httpHeader: [String] = []
 
   /// Of all functions of this run; whoever asks the run may change it.
   static let rate = RateLimit(perSecond: .infinity)
@@ -84,7 +86,7 @@ struct ForeignOptions: ParsableArguments {
     settings.handedOn = functionEnv
     settings.isIsolated = isolate == .network
     settings.isLineABatch = execLines == .batch
-    (settings.httpForm, settings.signingRegion) = (httpForm, signingRegion)
+    (settings.httpForm, settings.signingRegion, settings.ownHeaders) = (httpForm, signingRegion, httpHeader)
     return try settings.function(address)
   }
 }

@@ -6,11 +6,20 @@ final class HTTPCaller {
   struct Plan: Sendable {
     var address: HTTPAddress
     var signing: RequestSigning?
+    var ownHeaders: [OwnHeader] = []
     /// From a call to its answer; and of all waits of one call for a busy service, together.
     var milliseconds: Int64 = 60_000
     /// How long a connection may be refused.
     var startMilliseconds: Int64 = 30_000
     var isThrottled = false
+
+    /// Headers of every call.
+    var headers: [String] { (signing?.headers ?? []) + ownHeaders.map(\.line) }
+
+    /// The text without what is secret, which a service may repeat.
+    func hidden(_ text: String) -> String {
+      ((signing?.secrets ?? []) + ownHeaders.flatMap(\.secrets)).reduce(text) { $0.replacing($1, with: "(hidden)") }
+    }
   }
 
   enum Result {
@@ -45,7 +54,7 @@ final class HTTPCaller {
       busyMilliseconds: plan.milliseconds, absentMilliseconds: plan.startMilliseconds, isThrottled: plan.isThrottled)
     while true {
       let outcome = try connection.post(
-        headers + (plan.signing?.headers ?? []), body: body, milliseconds: plan.milliseconds
+        headers + plan.headers, body: body, milliseconds: plan.milliseconds
       ) { isCancelled.load(ordering: .acquiring) }
       switch outcome {
       case .answered(let answer):
@@ -80,8 +89,8 @@ final class HTTPCaller {
   }
 
   func excerpt(_ body: [UInt8]) -> String {
-    guard let signing = plan.signing else { return body.withUnsafeBytes { ReplayError.excerpt(Text($0), limit: 300) } }
-    var text = signing.hidden(String(decoding: body, as: UTF8.self))
+    if plan.headers.isEmpty { return body.withUnsafeBytes { ReplayError.excerpt(Text($0), limit: 300) } }
+    var text = plan.hidden(String(decoding: body, as: UTF8.self))
     return text.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0)), limit: 300) }
   }
 

@@ -13,6 +13,7 @@ extension ForeignSettings {
     }
     var calls = HTTPCaller.Plan(
       address: address, milliseconds: timeoutMilliseconds, startMilliseconds: startMilliseconds)
+    calls.ownHeaders = try ownHeaders.map { try OwnHeader($0) }
     if let region = signingRegion ?? address.lambdaRegion {
       try RequestSigning.check(address)
       calls.signing = try RequestSigning(region: region)

@@ -61,8 +61,6 @@ struct RequestSigning: Sendable {
 
   var headers: [String] { token.map { ["X-Amz-Security-Token: \($0)"] } ?? [] }
 
-  /// The text without what is secret: AWS repeats the headers of a request whose signature it refuses.
-  func hidden(_ text: String) -> String {
-    [token, secret].compactMap(\.self).reduce(text) { $0.replacing($1, with: "(hidden)") }
-  }
+  /// What no message may hold: AWS repeats the headers of a request whose signature it refuses.
+  var secrets: [String] { [token, secret].compactMap(\.self) }
 }
