@@ -88,6 +88,8 @@ final class HTTPCaller {
     return ["it answered with status \(answer.status)" + (body.isEmpty ? "" : ": \(body)")]
   }
 
+  func hidden(_ text: String) -> String { plan.hidden(text) }
+
   func excerpt(_ body: [UInt8]) -> String {
     if plan.headers.isEmpty { return body.withUnsafeBytes { ReplayError.excerpt(Text($0), limit: 300) } }
     var text = plan.hidden(String(decoding: body, as: UTF8.self))

@@ -103,7 +103,7 @@ final class HTTPWorker: FunctionWorker {
     case .answered(let answer):
       guard answer.isSuccess else { return .failure(Failure(reasons: caller.reasons(answer))) }
       guard plan.contract == .changes, !answer.body.allSatisfy({ $0 <= 0x20 }) else { return .success(.object([])) }
-      return JSONReader.answer(answer.body).mapError { Failure(reasons: [$0.reason]) }
+      return JSONReader.answer(answer.body).mapError { Failure(reasons: [caller.hidden($0.reason)]) }
     }
   }
 }

@@ -47,7 +47,7 @@ final class InvokeWorker: FunctionWorker {
     // A handler that returns nothing is answered as null. The emulator answers nothing where the function's process ended.
     if answer.body.isEmpty { return .failed(["it answered nothing: its process may have ended"]) }
     switch JSONReader.answer(answer.body) {
-    case .failure(let fault): return .failed([fault.reason])
+    case .failure(let fault): return .failed([caller.hidden(fault.reason)])
     case .success(let value) where FunctionError.isError(value): return .failed(FunctionError.reasons(answer.body))
     case .success(let value): return plan.shape.outcome(value, of: delivery)
     }
