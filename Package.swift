@@ -31,6 +31,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "CKafka", pkgConfig: "rdkafka"),
     .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
     .target(
       name: "CDecode",
       cxxSettings: [.define("NDEBUG"), .define("SIMDJSON_THREADS_ENABLED", to: "0")],
@@ -47,7 +48,7 @@ let package = Package(
     room("ReplayDirectory", imports: ["ReplayCore"]),
     room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
     room("ReplayHTTP", imports: ["ReplayCore", "CMicroHTTPD"]),
-    room("ReplayFunctions", imports: ["ReplayCore", "CChild", "CMicroHTTPD"]),
+    room("ReplayFunctions", imports: ["ReplayCore", "CChild", "CCurl", "CMicroHTTPD"]),
     room("RetailProjections", imports: ["ReplayCore"]),
     room("ReplayTesting", imports: ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"]),
     room(

@@ -52,7 +52,9 @@ final class Attempt: @unchecked Sendable {
   /// True: all is committed. False: asked to stop.
   func run() throws -> Bool {
     var threads: [NamedThread] = []
+    let watch = SessionWatch()
     defer {
+      watch.end()
       floor.change { $0.abandoned = true }
       if setup.stop.isStopped { for lane in lanes { lane.cancel() } }
       router?.close()
@@ -62,7 +64,19 @@ final class Attempt: @unchecked Sendable {
     for worker in 0..<workers {
       threads.append(try NamedThread("replay-read-\(worker)") { [self] in work(worker) })
     }
-    return try coordinate()
+    if lanes.contains(where: \.hasSessions) {
+      threads.append(
+        try NamedThread("replay-stop") { [self] in
+          watch.run(setup.stop, after: setup.options.stopMilliseconds, now: setup.options.now) {
+            for lane in lanes { lane.cancel() }
+          }
+        })
+    }
+    do { return try coordinate() } catch {
+      // What a stop cut short is dropped, and read again by the next run.
+      if watch.hasGivenUp { return false }
+      throw error
+    }
   }
 
   // MARK: Workers

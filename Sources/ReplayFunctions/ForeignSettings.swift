@@ -22,6 +22,12 @@ public struct ForeignSettings: Sendable {
   public var region = "us-east-1"
   /// Of `exec:`, whether one line holds a whole batch.
   public var isLineABatch = false
+  /// Of HTTP, how CloudEvents are sent; nil: binary.
+  public var httpForm: HTTPForm?
+  /// Of HTTP, the region of AWS whose requests are signed; nil: that of an address of AWS Lambda.
+  public var signingRegion: String?
+  /// Of HTTP, headers of every call: `NAME=@env:VARIABLE`.
+  public var ownHeaders: [String] = []
 
   public init() {}
 
@@ -55,6 +61,7 @@ public struct ForeignSettings: Sendable {
     case .lambdaCommand(let command):
       let plan = try lambda(HandlerFile(command: command), name, payload, &reads)
       make = { LambdaWorker(plan, number: $0) }
+    case .http(let text): make = try http(HTTPAddress(text), contract, payload, &reads)
     }
     var limits = ForeignSession.Limits()
     (limits.events, limits.bytes) = (batchEvents ?? limits.events, batchBytes)

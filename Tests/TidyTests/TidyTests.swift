@@ -21,7 +21,7 @@ struct TidyTests {
     "ReplayDecode": ["ReplayCore", "CDecode", "CZstd", "CISAL"], "ReplayEngine": ["ReplayCore"],
     "ReplaySQLite": ["ReplayCore", "CSQLite"], "ReplayDirectory": ["ReplayCore"],
     "ReplayKafka": ["ReplayCore", "CKafka"], "ReplayHTTP": ["ReplayCore", "CMicroHTTPD"],
-    "ReplayFunctions": ["ReplayCore", "CChild", "CMicroHTTPD"], "RetailProjections": ["ReplayCore"],
+    "ReplayFunctions": ["ReplayCore", "CChild", "CCurl", "CMicroHTTPD"], "RetailProjections": ["ReplayCore"],
     "ReplayTesting": ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"],
     "Replay": ["ReplayCore", "ReplayCommands"],
   ]

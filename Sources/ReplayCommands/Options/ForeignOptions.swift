@@ -38,6 +38,14 @@ struct ForeignOptions: ParsableArguments {
   var isolate: Isolation?
   @Option(help: "Of exec: whether a line holds one event or a whole batch.")
   var execLines = LineContent.event
+  @Option(help: "How CloudEvents go over HTTP: binary, structured (one call an event) or batched (default: binary).")
+  var httpForm: HTTPForm?
+  @Option(
+    name: .customLong("aws-sigv4"),
+    help: "Sign HTTP calls for AWS Lambda in this region, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+  var signingRegion: String?
+  @Option(help: "A header of each HTTP call, NAME=@env:VARIABLE; repeat it for several.")
+  var httpHeader: [String] = []
 
   /// Of all functions of this run; whoever asks the run may change it.
   static let rate = RateLimit(perSecond: .infinity)
@@ -78,9 +86,11 @@ struct ForeignOptions: ParsableArguments {
     settings.handedOn = functionEnv
     settings.isIsolated = isolate == .network
     settings.isLineABatch = execLines == .batch
+    (settings.httpForm, settings.signingRegion, settings.ownHeaders) = (httpForm, signingRegion, httpHeader)
     return try settings.function(address)
   }
 }
 
 extension FunctionContract: ExpressibleByArgument {}
 extension EventShape: ExpressibleByArgument {}
+extension HTTPForm: ExpressibleByArgument {}

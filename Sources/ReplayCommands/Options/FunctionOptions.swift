@@ -16,7 +16,7 @@ struct FunctionOptions: ParsableArguments {
   @Option(
     name: [.long],
     help:
-      "The function: a name, FILE.sql, lambda:FILE:HANDLER, lambda:exec:COMMAND or exec:COMMAND; repeat it for several.",
+      "The function: a name, FILE.sql, lambda:FILE:HANDLER, lambda:exec:COMMAND, exec:COMMAND or http(s)://…; repeat it for several.",
     completion: .custom { _, _, _ in FunctionShelf.all.map(\.name) })
   var function: [String] = []
 

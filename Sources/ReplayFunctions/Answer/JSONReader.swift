@@ -26,6 +26,22 @@ struct JSONReader {
     return value
   }
 
+  /// A member of an object, and where in the text its value is.
+  struct Member {
+    let name: String
+    let value: JSONValue
+    let bytes: Range<Int>
+  }
+
+  /// The members of a text that is one object; nil where it is anything else.
+  static func members(of bytes: UnsafeRawBufferPointer) -> [Member]? {
+    var reader = JSONReader(bytes)
+    reader.skipSpace()
+    guard reader.next == UInt8(ascii: "{"), let members = try? reader.members() else { return nil }
+    reader.skipSpace()
+    return reader.place < bytes.count ? nil : members
+  }
+
   /// What a function answered, or why that is no answer.
   static func answer(_ body: some Sequence<UInt8>) -> Result<JSONValue, AnsweredChanges.Fault> {
     Array(body).withUnsafeBytes { bytes in
@@ -78,12 +94,16 @@ struct JSONReader {
   }
 
   private mutating func object() throws(Fault) -> JSONValue {
+    .object(try members().map { ($0.name, $0.value) })
+  }
+
+  private mutating func members() throws(Fault) -> [Member] {
     try enter()
     defer { depth -= 1 }
-    var members: [(name: String, value: JSONValue)] = []
+    var members: [Member] = []
     if next == UInt8(ascii: "}") {
       place += 1
-      return .object(members)
+      return members
     }
     while true {
       skipSpace()
@@ -92,14 +112,16 @@ struct JSONReader {
       skipSpace()
       try take(UInt8(ascii: ":"), "a colon")
       skipSpace()
-      members.append((name, try value()))
+      let first = place
+      let value = try value()
+      members.append(Member(name: name, value: value, bytes: first..<place))
       skipSpace()
       if next == UInt8(ascii: ",") {
         place += 1
         continue
       }
       try take(UInt8(ascii: "}"), "a comma or a closing brace")
-      return .object(members)
+      return members
     }
   }
 

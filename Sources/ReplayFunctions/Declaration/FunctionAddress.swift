@@ -8,6 +8,8 @@ public enum FunctionAddress: Sendable, Equatable {
   case lambdaCommand([String])
   /// `exec:COMMAND`: a program that answers lines.
   case exec([String])
+  /// `http://HOST:PORT/PATH` or `https://…`: a service.
+  case http(String)
 
   /// Nil where it is none of these. Throws `.usage` where it is one, and wrong.
   public init?(_ text: String) throws {
@@ -15,6 +17,9 @@ public enum FunctionAddress: Sendable, Equatable {
       self = .lambdaCommand(try FunctionAddress.words(command, of: text))
     } else if let command = text.removing("exec:") {
       self = .exec(try FunctionAddress.words(command, of: text))
+    } else if text.hasPrefix("http://") || text.hasPrefix("https://") {
+      _ = try HTTPAddress(text)
+      self = .http(text)
     } else if let handler = text.removing("lambda:") {
       guard let colon = handler.lastIndex(of: ":"), colon > handler.startIndex,
         handler.index(after: colon) < handler.endIndex
@@ -64,6 +69,7 @@ public enum FunctionAddress: Sendable, Equatable {
       switch self {
       case .lambda(let file, let handler): [file, handler]
       case .lambdaCommand(let command), .exec(let command): command.filter { !$0.hasPrefix("-") }
+      case .http(let text): (try? HTTPAddress(text))?.nameParts ?? []
       }
     let parts = words.map { word -> String in
       let name = word.split(separator: "/").last.map(String.init) ?? word

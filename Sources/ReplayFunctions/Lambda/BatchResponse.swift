@@ -32,3 +32,27 @@ struct BatchResponse: Equatable {
     reasons = ["it named the event among its batchItemFailures"]
   }
 }
+
+extension ShapedEvents {
+  /// What a handler's answer to a batch of these makes of it.
+  func outcome(_ body: [UInt8], of delivery: Delivery) -> DeliveryOutcome {
+    switch JSONReader.answer(body) {
+    case .success(let answer): return outcome(answer, of: delivery)
+    case .failure(let fault): return .failed([fault.reason])
+    }
+  }
+
+  func outcome(_ answer: JSONValue, of delivery: Delivery) -> DeliveryOutcome {
+    let response = BatchResponse(answer, count: delivery.events.count) { place(of: $0, in: delivery.events) }
+    if response.hasFailed { return .failed(response.reasons, at: response.failedAt) }
+    return DeliveryOutcome(answers: [(delivery.events.count, answer)])
+  }
+}
+
+extension Delivery {
+  /// What a handler finds in its context: whether it is replayed, and which delivery of its events this is.
+  var clientContext: String {
+    let custom = [("replay_phase", phase.word), ("replay_run", "\(run)"), ("replay_attempt", "\(attempt)")]
+    return "{\"custom\":{" + custom.map { "\"\($0.0)\":\"\($0.1)\"" }.joined(separator: ",") + "}}"
+  }
+}

@@ -52,19 +52,14 @@ final class LambdaWorker: FunctionWorker {
     calls += 1
     let id = RequestID.text(worker: number, call: calls)
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:\(plan.functionName)"
-    let custom = [
-      ("replay_phase", delivery.phase.word), ("replay_run", "\(delivery.run)"),
-      ("replay_attempt", "\(delivery.attempt)"),
-    ]
-    let context = "{\"custom\":{" + custom.map { "\"\($0.0)\":\"\($0.1)\"" }.joined(separator: ",") + "}}"
     let invocation = RuntimeServer.Invocation(
       id: id, body: plan.shape.batch(delivery.events), deadline: wallMilliseconds() + plan.limits.milliseconds,
-      context: context, arn: arn)
+      context: delivery.clientContext, arn: arn)
     server.desk.change { ($0.offered, $0.taken, $0.outcome) = (invocation, nil, nil) }
     switch try awaitOutcome(server) {
     case .answered(let body):
       restarts.answered()
-      return outcome(body, delivery)
+      return plan.shape.outcome(body, of: delivery)
     case .failed(let reasons): return .failed(reasons)
     }
   }
@@ -115,19 +110,6 @@ final class LambdaWorker: FunctionWorker {
     child?.close()
     server?.close()
     (child, server) = (nil, nil)
-  }
-
-  private func outcome(_ body: [UInt8], _ delivery: Delivery) -> DeliveryOutcome {
-    let answer: JSONValue
-    switch JSONReader.answer(body) {
-    case .success(let read): answer = read
-    case .failure(let fault): return .failed([fault.reason])
-    }
-    let response = BatchResponse(answer, count: delivery.events.count) {
-      plan.shape.place(of: $0, in: delivery.events)
-    }
-    if response.hasFailed { return .failed(response.reasons, at: response.failedAt) }
-    return DeliveryOutcome(answers: [(delivery.events.count, answer)])
   }
 
   // MARK: The process

@@ -162,9 +162,9 @@ final class RuntimeServer: Sendable {
       }
       return end(String(id), .answered(request.body), on: connection)
     case ("POST", "invocation", let id, 3) where words[2] == "error":
-      return end(String(id), .failed(RuntimeServer.reasons(request.body)), on: connection)
+      return end(String(id), .failed(FunctionError.reasons(request.body)), on: connection)
     case ("POST", "init", "error", 2):
-      let reasons = RuntimeServer.reasons(request.body)
+      let reasons = FunctionError.reasons(request.body)
       desk.change { $0.initError = reasons }
       return send(202, "{\"status\":\"OK\"}", on: connection)
     default: return refuse(404, "there is no such path", on: connection)
@@ -214,23 +214,6 @@ final class RuntimeServer: Sendable {
       guard desk.taken?.id == given, desk.outcome == nil else { return }
       desk.outcome = .failed(["it closed its connection while it was given the events"])
     }
-  }
-
-  /// `{"errorMessage": …, "errorType": …, "stackTrace": […]}` as lines; whatever else was sent, as it is.
-  private static func reasons(_ body: [UInt8]) -> [String] {
-    let shown = body.withUnsafeBytes { ReplayError.excerpt(Text($0), limit: 500) }
-    guard let error = try? body.withUnsafeBytes({ try JSONReader.read($0) }),
-      let message = error["errorMessage"]?.string
-    else { return [shown.isEmpty ? "it failed and said nothing" : "it said: \(shown)"] }
-    let type = error["errorType"]?.string
-    let stack = (error["stackTrace"]?.array ?? []).compactMap(\.string).flatMap { $0.split(separator: "\n") }
-    return [type.map { "\($0): \(message)" } ?? message].map { line($0) }
-      + stack.suffix(8).map { "  " + line(String($0)) }
-  }
-
-  private static func line(_ text: String) -> String {
-    var text = text
-    return text.withUTF8 { ReplayError.excerpt(Text(UnsafeRawBufferPointer($0)), limit: 400) }
   }
 
   // MARK: Responses
