@@ -6,7 +6,7 @@ import Testing
 struct HTTPTests {
   @Test(arguments: [
     ("http://localhost:8080/", "localhost", "http://localhost:8080/"),
-    ("https://f.example.com/shade/v1?code=secret", "f-example-com-shade-v1", "https://f.example.com/shade/v1"),
+    ("https://f.example.com/shade/v1.2?code=secret", "f-example-com-shade-v1-2", "https://f.example.com/shade/v1.2"),
     (
       "https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/Sales_2/invocations?Qualifier=x", "sales-2",
       "https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/Sales_2/invocations"

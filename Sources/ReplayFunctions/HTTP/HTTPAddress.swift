@@ -64,5 +64,8 @@ struct HTTPAddress: Sendable, Equatable {
   }
 
   /// What the function is called where nobody says. Without the port, which may be another one tomorrow.
-  var nameParts: [String] { invokedFunction.map { [$0] } ?? [host] + parts.map(String.init) }
+  var nameParts: [String] {
+    // With no point, which would begin a file's ending.
+    (invokedFunction.map { [$0] } ?? [host] + parts.map(String.init)).map { $0.replacing(".", with: "-") }
+  }
 }
