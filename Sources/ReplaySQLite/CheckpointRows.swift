@@ -112,7 +112,8 @@ struct CheckpointRows {
 
   func delivered() throws -> [DeliveryMark] {
     let table = "_replay_delivered"
-    let sql = "SELECT log, side, partition, from_hash, through_hash, next FROM \(table) WHERE \(CheckpointKey.condition)"
+    let sql =
+      "SELECT log, side, partition, from_hash, through_hash, next FROM \(table) WHERE \(CheckpointKey.condition)"
     return try connection.query(sql, key.values) { row in
       let range = KeyRange(first: try Hex.word(row.text(3), in: table), last: try Hex.word(row.text(4), in: table))
       return DeliveryMark(

@@ -116,12 +116,18 @@ class Hostile(Functions):
     def test_a_program_of_lines_that_misbehaves_once_changes_nothing(self):
         limits = {"hangs": ["--function-timeout", 1], "leaks": ["--function-memory", 200 << 20],
                   "no-newline": ["--function-timeout", 1]}
-        for how in ("killed", "exits", "ends-well", "hangs", "leaks", "garbage", "null", "complains", "twice", "too-big",
-                    "closes", "no-newline"):
+        for how in ("killed", "exits", "ends-well", "hangs", "leaks", "garbage", "null", "complains", "too-big", "closes",
+                    "no-newline"):
             with self.subTest(how):
                 self.setUp()
                 self.assert_whole(self.line_rows(how, *limits.get(how, []), "--function-start-timeout", 1,
                                                  "--on-error", "retry"))
+
+    def test_a_line_too_many_is_told_and_nothing_shifted_is_committed(self):
+        done = self.line_rows("twice")
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertIn("answers more lines than it is given", done.stderr)
+        self.assertEqual(rows(self.store, "type_counts"), [])
 
     def test_one_that_always_does_is_told_of_and_nothing_is_left_running(self):
         told = {"killed": "was ended by signal 9", "exits": "it said: no more", "garbage": "it answered no JSON",

@@ -118,6 +118,9 @@ private struct LatePriceBook: Projection {
 
     init(_ inner: PriceBook, _ record: RecordField) { (self.inner, self.record) = (inner, record) }
 
+    func begin(_ log: DeliveryLog, keys range: KeyRange) {}
+    func cancel() {}
+
     func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws {
       for event in batch {
         if left.isParked(try event.key) {

@@ -72,7 +72,8 @@ struct TryFunction: ParsableCommand {
     (options.lanes, options.records) = (1, limit)
     let setup = RunSetup(
       projections: projections, plan: opened.plan, extraction: decoder.extraction, source: opened.source,
-      decoder: decoder, store: store, rule: opened.chain(chain), options: options, stop: Signals.stop) { _ in }
+      decoder: decoder, store: store, rule: opened.chain(chain), options: options, stop: Signals.stop
+    ) { _ in }
     do {
       let report = try ReplayRun(setup, checkpoints: checkpoints).run()
       try store.close()

@@ -87,6 +87,7 @@ final class LineWorker: FunctionWorker {
 
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome {
     let child = try started(delivery.phase)
+    try verify(within: 0)
     var exchange = Exchange(sent: lines(delivery), wanted: plan.isBatched ? 1 : delivery.events.count)
     let reasons = try run(&exchange, child)
     let share = plan.isBatched ? delivery.events.count : 1
@@ -165,7 +166,26 @@ final class LineWorker: FunctionWorker {
         if let reason = plan.limits.exceeded(by: child) { return [reason] }
       }
     }
-    return exchange.answers.count > exchange.wanted || !received.isEmpty ? ["it answered more than it was asked"] : nil
+    if exchange.answers.count > exchange.wanted || !received.isEmpty { throw answersTooMuch() }
+    return nil
+  }
+
+  /// A line too many shifts every answer behind it to another event. It may come a moment later than the last answer.
+  func verify() throws { try verify(within: 5) }
+
+  private func verify(within milliseconds: Int32) throws {
+    guard let child else { return }
+    var polled = pollfd(fd: child.output, events: Int16(POLLIN), revents: 0)
+    guard poll(&polled, 1, milliseconds) > 0, polled.revents & Int16(POLLIN) != 0 else { return }
+    throw answersTooMuch()
+  }
+
+  private func answersTooMuch() -> ReplayError {
+    stop()
+    return ReplayError(
+      .data, "the function answers more lines than it is given: \(plan.command.joined(separator: " "))",
+      details: ["which answer is which event's cannot be known"],
+      next: "let it print one line for each line, and everything else elsewhere; then run the same command")
   }
 
   private func ended(_ child: ChildProcess) -> String {

@@ -49,9 +49,15 @@ protocol FunctionWorker: AnyObject {
   /// Waits for the answer. Throws only what is wrong with the function as a whole, whatever the event: that it cannot be
   /// started. Never returns while a call that it gave up could still change anything.
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome
+  /// Before a cut: throws where the function answers more than it was asked, so that no answer can be trusted.
+  func verify() throws
   /// From any thread: a call that is waited for is given up.
   func cancel()
   func close()
+}
+
+extension FunctionWorker {
+  func verify() throws {}
 }
 
 /// The call was given up, since the run is to stop.

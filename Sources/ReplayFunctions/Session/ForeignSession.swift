@@ -94,6 +94,7 @@ final class ForeignSession: FunctionSession {
 
   func settle(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
+    try worker.verify()
   }
 
   func abandon() {
