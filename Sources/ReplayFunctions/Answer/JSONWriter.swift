@@ -11,12 +11,19 @@ struct JSONWriter {
   mutating func raw(_ more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
 
   /// A JSON string; bytes that are no UTF-8 become U+FFFD, since JSON has no other way.
-  mutating func string(_ text: Text) { quoted(String(text).utf8) }
-  mutating func string(_ text: String) { quoted(text.utf8) }
-
-  private mutating func quoted(_ utf8: String.UTF8View) {
+  mutating func string(_ text: Text) {
+    // Nearly always: every event has some, and a look at each byte by itself is most of what making an event costs.
+    guard text.bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x80 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+      return string(String(text))
+    }
     bytes.append(UInt8(ascii: "\""))
-    for byte in utf8 {
+    bytes.append(contentsOf: text.bytes)
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  mutating func string(_ text: String) {
+    bytes.append(UInt8(ascii: "\""))
+    for byte in text.utf8 {
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
         bytes.append(UInt8(ascii: "\\"))
@@ -36,34 +43,52 @@ struct JSONWriter {
 
   static let hexDigits = Array("0123456789abcdef".utf8)
   private static let base64Digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+  /// Two digits for each twelve bits, the first one in the low byte.
+  private static let base64Pairs: [UInt16] = (0..<4096).map { bits in
+    UInt16(base64Digits[bits >> 6]) | UInt16(base64Digits[bits & 63]) << 8
+  }
 
   /// The bytes in base64 (RFC 4648, with padding), between quotes.
   mutating func base64(_ text: Text) {
     let source = text.bytes
-    let whole = source.count / 3 * 3
-    bytes.append(UInt8(ascii: "\""))
-    bytes.reserveCapacity(bytes.count + (source.count + 2) / 3 * 4 + 1)
-    JSONWriter.base64Digits.withUnsafeBufferPointer { digits in
-      for place in stride(from: 0, to: whole, by: 3) {
-        let word = UInt32(source[place]) << 16 | UInt32(source[place + 1]) << 8 | UInt32(source[place + 2])
-        for shift in stride(from: UInt32(18), through: 0, by: -6) { bytes.append(digits[Int(word >> shift & 63)]) }
+    let start = bytes.count
+    bytes.append(contentsOf: repeatElement(UInt8(ascii: "\""), count: (source.count + 2) / 3 * 4 + 2))
+    bytes.withUnsafeMutableBytes { all in
+      JSONWriter.base64Pairs.withUnsafeBufferPointer { pairs in
+        JSONWriter.encode(source, into: UnsafeMutableRawBufferPointer(rebasing: all[(start + 1)...]), pairs)
       }
-      let left = source.count - whole
-      guard left > 0 else { return }
-      let word = UInt32(source[whole]) << 16 | (left == 2 ? UInt32(source[whole + 1]) << 8 : 0)
-      bytes.append(digits[Int(word >> 18 & 63)])
-      bytes.append(digits[Int(word >> 12 & 63)])
-      bytes.append(left == 2 ? digits[Int(word >> 6 & 63)] : UInt8(ascii: "="))
-      bytes.append(UInt8(ascii: "="))
     }
-    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func encode(
+    _ source: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer, _ pairs: UnsafeBufferPointer<UInt16>
+  ) {
+    let whole = source.count / 3 * 3
+    var to = 0
+    for from in stride(from: 0, to: whole, by: 3) {
+      let word = Int(source[from]) << 16 | Int(source[from + 1]) << 8 | Int(source[from + 2])
+      out.storeBytes(of: pairs[word >> 12].littleEndian, toByteOffset: to, as: UInt16.self)
+      out.storeBytes(of: pairs[word & 0xfff].littleEndian, toByteOffset: to + 2, as: UInt16.self)
+      to += 4
+    }
+    let left = source.count - whole
+    guard left > 0 else { return }
+    let word = Int(source[whole]) << 16 | (left == 2 ? Int(source[whole + 1]) << 8 : 0)
+    out.storeBytes(of: pairs[word >> 12].littleEndian, toByteOffset: to, as: UInt16.self)
+    out[to + 2] = left == 2 ? UInt8(truncatingIfNeeded: pairs[word & 0xfff]) : UInt8(ascii: "=")
+    out[to + 3] = UInt8(ascii: "=")
   }
 
   /// Payload bytes as one JSON value on one line: line ends, which JSON has only between tokens, become spaces.
   mutating func oneLine(_ payload: Text) {
     guard payload.count > 0 else { return raw("null") }
-    for byte in payload.bytes { bytes.append(byte == 0x0a || byte == 0x0d ? 0x20 : byte) }
+    let start = bytes.count
+    bytes.append(contentsOf: payload.bytes)
+    guard payload.bytes.contains(where: { $0 == 0x0a || $0 == 0x0d }) else { return }
+    for place in start..<bytes.count where bytes[place] == 0x0a || bytes[place] == 0x0d { bytes[place] = 0x20 }
   }
+
+  mutating func reserve(_ count: Int) { bytes.reserveCapacity(count) }
 }
 
 extension JSONValue {

@@ -8,6 +8,7 @@ final class InvokeWorker: FunctionWorker {
     var payload: PayloadField
   }
 
+  private var tail = RecordTail()
   private let plan: Plan
   private let caller: HTTPCaller
 
@@ -20,7 +21,8 @@ final class InvokeWorker: FunctionWorker {
   func close() { caller.close() }
 
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
-    try plan.shape.record(event, key: key, payload: event[plan.payload])
+    try plan.shape.record(
+      event, key: key, payload: event[plan.payload], tail: tail.bytes(event.partition.log, of: plan.shape))
   }
 
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome {

@@ -8,7 +8,7 @@ struct DynamoDBEvents: ShapedEvents {
   let name: TextField
 
   /// Throws where the payload is no change record.
-  func record(_ event: Event, key: Text, payload: Text) throws -> [UInt8] {
+  func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) throws -> [UInt8] {
     let place = event.place
     let number = place.sequenceNumber
     let name = try event[name]

@@ -8,12 +8,29 @@ public enum EventShape: String, Sendable, CaseIterable {
 
 /// Makes a batch of one shape, record by record, and finds a record by the identifier that a handler names.
 protocol ShapedEvents: Sendable {
+  /// What the records of one topic end with.
+  func tail(_ log: String) -> [UInt8]
   /// One record of the batch, without what stands between records.
-  func record(_ event: Event, key: Text, payload: Text) throws -> [UInt8]
+  func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) throws -> [UInt8]
   /// The batch of records that `record` made.
   func batch(_ events: [HeldEvent]) -> [UInt8]
   /// The place in the batch of the record that `itemIdentifier` names; nil where it names none.
   func place(of identifier: JSONValue, in events: [HeldEvent]) -> Int?
+}
+
+extension ShapedEvents {
+  func tail(_ log: String) -> [UInt8] { [] }
+}
+
+/// The tail of the topic that was asked for last: nearly always the only one.
+struct RecordTail {
+  private var log: String?
+  private var bytes: [UInt8] = []
+
+  mutating func bytes(_ topic: String, of shape: some ShapedEvents) -> [UInt8] {
+    if log != topic { (log, bytes) = (topic, shape.tail(topic)) }
+    return bytes
+  }
 }
 
 /// Names that an event carries of where it comes from. Nothing in AWS need have them.
@@ -75,10 +92,23 @@ struct KinesisEvents: ShapedEvents {
   var origin = EventOrigin()
   let time: TimeField
 
-  func record(_ event: Event, key: Text, payload: Text) -> [UInt8] {
+  func tail(_ log: String) -> [UInt8] {
+    var writer = JSONWriter()
+    writer.raw("\",\"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"")
+    writer.raw("arn:aws:iam::\(origin.account):role/replay")
+    writer.raw("\",\"awsRegion\":\"")
+    writer.raw(origin.region)
+    writer.raw("\",\"eventSourceARN\":")
+    writer.string(origin.arn("kinesis", "stream/\(log)"))
+    writer.raw("}")
+    return writer.bytes
+  }
+
+  func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) -> [UInt8] {
     let place = event.place
     let number = place.sequenceNumber
     var writer = JSONWriter()
+    writer.reserve(payload.count * 4 / 3 + key.count + tail.count + 320)
     writer.raw("{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",\"partitionKey\":")
     writer.string(key)
     writer.raw(",\"sequenceNumber\":\"")
@@ -91,13 +121,7 @@ struct KinesisEvents: ShapedEvents {
     writer.raw(place.shard)
     writer.raw(":")
     writer.raw(number)
-    writer.raw("\",\"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"")
-    writer.raw("arn:aws:iam::\(origin.account):role/replay")
-    writer.raw("\",\"awsRegion\":\"")
-    writer.raw(origin.region)
-    writer.raw("\",\"eventSourceARN\":")
-    writer.string(origin.arn("kinesis", "stream/\(place.partition.log)"))
-    writer.raw("}")
+    writer.raw(tail)
     return writer.bytes
   }
 

@@ -6,7 +6,7 @@ struct KafkaEvents: ShapedEvents {
   let time: TimeField
   let headers: JSONField
 
-  func record(_ event: Event, key: Text, payload: Text) -> [UInt8] {
+  func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) -> [UInt8] {
     let place = event.place
     var writer = JSONWriter()
     writer.raw("{\"topic\":")

@@ -16,6 +16,7 @@ final class LambdaWorker: FunctionWorker {
     var payload: PayloadField
   }
 
+  private var tail = RecordTail()
   private let plan: Plan
   private let number: Int
   private var server: RuntimeServer?
@@ -34,7 +35,8 @@ final class LambdaWorker: FunctionWorker {
   }
 
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
-    try plan.shape.record(event, key: key, payload: event[plan.payload])
+    try plan.shape.record(
+      event, key: key, payload: event[plan.payload], tail: tail.bytes(event.partition.log, of: plan.shape))
   }
 
   func cancel() { isCancelled.store(true, ordering: .releasing) }

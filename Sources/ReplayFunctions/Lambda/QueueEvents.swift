@@ -5,7 +5,7 @@ struct QueueEvents: ShapedEvents {
   var origin = EventOrigin()
   let time: TimeField
 
-  func record(_ event: Event, key: Text, payload: Text) -> [UInt8] {
+  func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) -> [UInt8] {
     let place = event.place
     let milliseconds = max(0, event.moment(time).microseconds / 1000)
     var writer = JSONWriter()

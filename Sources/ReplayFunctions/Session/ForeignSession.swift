@@ -17,7 +17,7 @@ final class ForeignSession: FunctionSession {
   }
 
   /// The open batch of one partition.
-  private struct Batch {
+  private final class Batch {
     var events: [HeldEvent] = []
     var bytes = 0
     var keys: Set<[UInt8]> = []
@@ -85,11 +85,13 @@ final class ForeignSession: FunctionSession {
     {
       try deliver(event.partition, changes, left)
     }
-    open[event.partition, default: Batch()].events.append(event)
-    open[event.partition, default: Batch()].bytes += size
-    if limits.isPerKey { open[event.partition, default: Batch()].keys.insert(event.key) }
+    let batch = open[event.partition] ?? Batch()
+    if batch.events.isEmpty { open[event.partition] = batch }
+    batch.events.append(event)
+    batch.bytes += size
+    if limits.isPerKey { batch.keys.insert(event.key) }
     heldBytes += size
-    if (open[event.partition]?.events.count ?? 0) >= limits.events { try deliver(event.partition, changes, left) }
+    if batch.events.count >= limits.events { try deliver(event.partition, changes, left) }
   }
 
   func settle(_ changes: Changes, _ left: LeftEvents) throws {
