@@ -23,6 +23,8 @@ final class LambdaWorker: FunctionWorker {
   private var child: ChildProcess?
   private var startedPhase = Phase.archive
   private var hasStarted = false
+  /// Since when a batch lies ready that `deliver` was not called for yet.
+  private var begun: Int64?
   private var log = LastLines()
   private var noise = LastLines()
   private var restarts = RestartPolicy()
@@ -49,7 +51,10 @@ final class LambdaWorker: FunctionWorker {
     isCancelled.store(false, ordering: .releasing)
   }
 
-  func deliver(_ delivery: Delivery) throws -> DeliveryOutcome {
+  func begin(_ delivery: Delivery) throws { begun = try offer(delivery) }
+
+  /// Puts the batch where the process takes it from. Returns since when it is there.
+  private func offer(_ delivery: Delivery) throws -> Int64 {
     let server = try started(delivery.phase)
     calls += 1
     let id = RequestID.text(worker: number, call: calls)
@@ -58,7 +63,14 @@ final class LambdaWorker: FunctionWorker {
       id: id, body: plan.shape.batch(delivery.events), deadline: wallMilliseconds() + plan.limits.milliseconds,
       context: delivery.clientContext, arn: arn)
     server.desk.change { ($0.offered, $0.taken, $0.outcome) = (invocation, nil, nil) }
-    switch try awaitOutcome(server) {
+    return monotonicMilliseconds()
+  }
+
+  func deliver(_ delivery: Delivery) throws -> DeliveryOutcome {
+    let since = try begun ?? offer(delivery)
+    begun = nil
+    guard let server else { return .failed(["its process is gone"]) }
+    switch try awaitOutcome(server, since: since) {
     case .answered(let body):
       restarts.answered()
       return plan.shape.outcome(body, of: delivery)
@@ -67,8 +79,7 @@ final class LambdaWorker: FunctionWorker {
   }
 
   /// The outcome of the call; of one that does not come, once its process is gone.
-  private func awaitOutcome(_ server: RuntimeServer) throws -> RuntimeServer.Outcome {
-    let began = monotonicMilliseconds()
+  private func awaitOutcome(_ server: RuntimeServer, since began: Int64) throws -> RuntimeServer.Outcome {
     var looked = began
     while true {
       if let outcome = server.desk.wait(milliseconds: 20, { $0.outcome }) { return outcome }

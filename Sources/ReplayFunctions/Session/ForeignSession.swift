@@ -23,6 +23,15 @@ final class ForeignSession: FunctionSession {
     var keys: Set<[UInt8]> = []
   }
 
+  /// The batch that is under way: the lane makes the next one while the function works on it.
+  private struct Flight {
+    let events: [HeldEvent]
+    let bytes: Int
+    var work: BatchWork
+    /// What of it was handed over and is not answered.
+    var delivery: Delivery?
+  }
+
   private let worker: any FunctionWorker
   private let limits: Limits
   private let contract: FunctionContract
@@ -30,6 +39,7 @@ final class ForeignSession: FunctionSession {
   /// The function's name, for messages.
   private let name: String
   private var open: [UInt32: Batch] = [:]
+  private var flight: Flight?
   private(set) var heldBytes = 0
   private var phase = Phase.archive
   private let isCancelled = Atomic<Bool>(false)
@@ -96,10 +106,14 @@ final class ForeignSession: FunctionSession {
 
   func settle(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
+    try land(changes, left)
     try worker.verify()
   }
 
   func abandon() {
+    // Whatever it answers now counts for nothing; but until it has answered, it is still at work on those events.
+    if let delivery = flight?.delivery { _ = try? worker.deliver(delivery) }
+    flight = nil
     open = [:]
     heldBytes = 0
     isCancelled.store(false, ordering: .releasing)
@@ -115,30 +129,49 @@ final class ForeignSession: FunctionSession {
   // MARK: Delivering
 
   private func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
+    try land(changes, left)
     guard let batch = open.removeValue(forKey: partition) else { return }
-    heldBytes -= batch.bytes
-    let events = batch.events
     let policy = left.policy
-    var work = BatchWork(
-      count: events.count,
+    let work = BatchWork(
+      count: batch.events.count,
       limits: BatchWork.Limits(
         retries: policy.retries, backoffMilliseconds: policy.backoffMilliseconds, bisects: limits.bisects))
-    while true {
-      let next = work.next { !left.parkedKeys.isEmpty && self.isQueued(events[$0], left) }
-      guard !next.isEmpty else { return }
-      let given = next.map { events[$0] }
-      try limits.rate?.take(given.count) { isCancelled.load(ordering: .acquiring) }
-      let outcome = try worker.deliver(Delivery(events: given, phase: phase, run: log.run, attempt: attempt))
-      let (answered, failure) = try apply(outcome, given, changes)
+    var flight = Flight(events: batch.events, bytes: batch.bytes, work: work)
+    guard let first = try next(&flight, left) else { return }
+    flight.delivery = first
+    self.flight = flight
+    try worker.begin(first)
+  }
+
+  /// What of the batch is delivered next; nil where nothing is left of it.
+  private func next(_ flight: inout Flight, _ left: LeftEvents) throws -> Delivery? {
+    let events = flight.events
+    let given = flight.work.next { !left.parkedKeys.isEmpty && self.isQueued(events[$0], left) }
+    guard !given.isEmpty else {
+      heldBytes -= flight.bytes
+      return nil
+    }
+    try limits.rate?.take(given.count) { isCancelled.load(ordering: .acquiring) }
+    return Delivery(events: given.map { events[$0] }, phase: phase, run: log.run, attempt: attempt)
+  }
+
+  /// Waits for the batch that is under way, and delivers what of it has to be delivered again.
+  private func land(_ changes: Changes, _ left: LeftEvents) throws {
+    guard var flight else { return }
+    self.flight = nil
+    while let delivery = flight.delivery {
+      let outcome = try worker.deliver(delivery)
+      let (answered, failure) = try apply(outcome, delivery.events, changes)
       if failure != nil { attempt = log.nextAttempt() }
-      try mark(given.prefix(answered), left)
-      switch work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
+      try mark(delivery.events.prefix(answered), left)
+      switch flight.work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
       case .goOn: break
       case .wait(let milliseconds):
         try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
       case .giveUp(let lost, let attempts):
-        try give(up: lost.map { events[$0] }, attempts, failure?.reasons ?? [], left)
+        try give(up: lost.map { flight.events[$0] }, attempts, failure?.reasons ?? [], left)
       }
+      flight.delivery = try next(&flight, left)
     }
   }
 
