@@ -169,6 +169,7 @@ extension MemoryState {
     function.tables = identity.tables.map(\.name)
     function.fence += 1
     function.owner = owner
+    function.checkpoint.run = Int64(function.fence)
     function.checkpoint.isFresh = function.tables.allSatisfy { tables[$0]?.rows.isEmpty ?? true }
     functions[identity.name] = function
     return (function.checkpoint, function.fence)

@@ -28,7 +28,7 @@ public enum StoreConformance {
   }
 
   public static let all: [Case] =
-    checkpointCases + mergeCases + listCases + keyedCases + loadCases + runCases + refusalCases + keptCases
+    checkpointCases + mergeCases + listCases + keyedCases + loadCases + runCases + refusalCases + keptCases + markCases
 
   /// How a dump writes NULL.
   public static let null = "NULL"

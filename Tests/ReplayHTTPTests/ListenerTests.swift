@@ -64,7 +64,16 @@ import Testing
     defer { listener.close() }
     let answer = try client(listener).get("/echo", method: method)
     #expect(answer.status == 405)
-    #expect(answer.head.contains("allow: get, head"))
+    #expect(answer.head.contains("allow: get, head, post"))
+  }
+
+  /// A page that a browser shows may post to this machine, though not read what is answered.
+  @Test func aPostIsAnsweredUnlessItComesFromAPage() throws {
+    let listener = try listener()
+    defer { listener.close() }
+    #expect(try client(listener).get("/echo?a=1", method: "POST").status == 200)
+    #expect(try client(listener).get("/echo", method: "POST", head: "Origin: http://evil.example\r\n").status == 403)
+    #expect(try client(listener).get("/echo", method: "POST", head: "Content-Length: 5\r\n").status == 413)
   }
 
   @Test func unknownPathsAndBodies() throws {

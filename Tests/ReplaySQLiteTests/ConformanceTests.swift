@@ -46,7 +46,8 @@ final class WrongStore: Store {
   enum Fault: CaseIterable {
     case losesPositions, losesSegments, losesEvents, losesDeletes, losesFence, neverTakenOver, writesTwice,
       splitsCommits, loadsNothing
-    case ignoresRefresh, losesPartitionsOfOneByte, losesLeftEvents, keepsWhatWasRetried, losesOrderOfLeftEvents
+    case ignoresRefresh, losesPartitionsOfOneByte, losesLeftEvents, keepsWhatWasRetried, losesOrderOfLeftEvents,
+      losesMarks
   }
 
   private let fault: Fault?
@@ -62,6 +63,10 @@ final class WrongStore: Store {
 
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
     try store.open(functions, range: range, refresh: refresh && fault != .ignoresRefresh)
+  }
+
+  func keep(_ mark: DeliveryMark, of function: String) throws {
+    if fault != .losesMarks { try store.keep(mark, of: function) }
   }
 
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome {

@@ -13,7 +13,8 @@ struct JSONWriter {
   /// A JSON string; bytes that are no UTF-8 become U+FFFD, since JSON has no other way.
   mutating func string(_ text: Text) {
     // Nearly always: every event has some, and a look at each byte by itself is most of what making an event costs.
-    guard text.bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x80 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+    guard text.bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x80 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
+    else {
       return string(String(text))
     }
     bytes.append(UInt8(ascii: "\""))

@@ -14,16 +14,16 @@ with open(os.path.join(folder, f"{os.getpid()}-{time.time_ns()}"), "w", bufferin
         request_id, headers, event = runtime.next()
         custom = json.loads(headers["Lambda-Runtime-Client-Context"])["custom"]
         attempt = custom["replay_run"] + "." + custom["replay_attempt"]
-        fate, records = dice.random() * 1_000_000 / often, event["Records"]
+        fate, records = (dice.random() * 1_000_000 / often if often else 9), event["Records"]
         cut = dice.randrange(len(records)) if fate < 4 else len(records)
         for record in records[:cut + 1]:
             kinesis = record["kinesis"]
             log.write(f"{attempt} {record['eventID']} {kinesis['partitionKey']}\n")
+        # What is answered is done: a kill of the run takes this process with it.
+        log.flush()
         if fate < 1:
-            log.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         elif fate < 2:
-            log.flush()
             runtime.fail(request_id, "by chance")
         elif fate < 4:
             failed = records[cut]["kinesis"]["sequenceNumber"]
@@ -32,4 +32,3 @@ with open(os.path.join(folder, f"{os.getpid()}-{time.time_ns()}"), "w", bufferin
             if fate < 6:
                 time.sleep(dice.random() * 0.05)
             runtime.answer(request_id, None)
-        log.flush()

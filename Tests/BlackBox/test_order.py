@@ -1,0 +1,40 @@
+"""Functions that write by themselves: order, and what a kill delivers again. `order.py` is the long way."""
+import os, shutil, tempfile, unittest
+
+import order
+from support import TOOL, generate
+
+EVENTS = 20_000
+
+
+class Order(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.archive = os.path.join(cls.folder, "events")
+        generate(cls.archive, "--events", EVENTS, "--codec", "zstd", "--tally", os.path.join(cls.folder, "tally.json"))
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def test_every_event_comes_and_those_of_a_key_rise_whatever_workers_do(self):
+        for form, workers, often in (("lambda", 1, 20_000), ("lambda", 5, 20_000), ("lines", 2, 300), ("lines", 9, 300)):
+            with self.subTest(form=form, workers=workers):
+                inversions, deliveries, missing, _ = order.run(
+                    TOOL, self.archive, EVENTS, form, workers, often=often, seed=workers)
+                self.assertEqual((inversions, missing), (0, 0))
+                self.assertGreater(deliveries, EVENTS, "nothing failed")
+
+    def test_a_kill_delivers_at_most_one_batch_a_worker_again(self):
+        for form, workers in (("lambda", 2), ("lines", 4)):
+            with self.subTest(form=form, workers=workers):
+                kills, batch = 4, 50
+                inversions, deliveries, missing, _ = order.run(
+                    TOOL, self.archive, EVENTS, form, workers, often=0, seed=workers, batch=batch, kills=kills)
+                self.assertEqual((inversions, missing), (0, 0))
+                self.assertLessEqual(deliveries - EVENTS, kills * workers * batch)
+
+
+if __name__ == "__main__":
+    unittest.main()
