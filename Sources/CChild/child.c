@@ -151,6 +151,46 @@ int replay_child_pipe(int ends[2]) {
 #endif
 }
 
+static void keep(int told) {
+  static pid_t leaders[4096];
+  size_t count = 0;
+  setpgid(0, 0);
+  dup2(told, 0);
+#ifdef __linux__
+  syscall(SYS_close_range, 1, ~0U, 0);
+#else
+  for (int open = 1; open < 1024; open++) close(open);
+#endif
+  pid_t leader;
+  ssize_t got;
+  while ((got = read(0, &leader, sizeof leader)) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got != sizeof leader) break;
+    for (size_t place = 0; leader < 0 && place < count; place++)
+      if (leaders[place] == -leader) leaders[place] = leaders[--count];
+    if (leader > 0 && count < sizeof leaders / sizeof *leaders) leaders[count++] = leader;
+  }
+  for (size_t place = 0; place < count; place++) kill(-leaders[place], SIGKILL);
+  _exit(0);
+}
+
+int replay_keeper_start(void) {
+  int ends[2];
+  if (replay_child_pipe(ends) != 0) return -1;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pid_t keeper = fork();
+  if (keeper == 0) keep(ends[0]);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  close(ends[0]);
+  if (keeper > 0) return ends[1];
+  close(ends[1]);
+  return -1;
+}
+
+void replay_keeper_tell(int keeper, pid_t leader) { (void)!write(keeper, &leader, sizeof leader); }
+
 pid_t replay_child_start(const struct replay_child_plan *plan, const char **failed) {
   static _Thread_local struct failure failure;
   int report[2];

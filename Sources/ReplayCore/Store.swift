@@ -30,7 +30,8 @@ public struct FunctionIdentity: Sendable, Hashable {
 
   private static func reading(_ projection: any Projection, _ anatomy: Anatomy) -> String {
     let key = projection.isMergeOnly ? [] : ["key: \(anatomy.key)"]
-    return (key + projection.reads.fields.map { "\($0.name): \(anatomy.absolute($0))" }).joined(separator: ", ")
+    let named = projection.reads.fields.filter { $0 != .payload(JSONPath(members: [])) }
+    return (key + named.map { "\($0.name): \(anatomy.absolute($0))" }).joined(separator: ", ")
   }
 
   /// One line that changes when the version or a table's shape does.

@@ -46,7 +46,10 @@ final class Attempt: @unchecked Sendable {
       Floor(schedule, functions: setup.projections.count, workers: workers, lanes: max(laneCount, workers)))
     router =
       setup.mode == .routed
-      ? try Router(lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn) : nil
+      ? try Router(
+        lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn,
+        // What is queued has to be worked through before each cut, and who works elsewhere may be slow.
+        maxBlocksPerTicket: lanes.contains(where: \.hasSessions) ? 1 : 8) : nil
   }
 
   /// True: all is committed. False: asked to stop.

@@ -155,6 +155,9 @@ final class Lane {
   func settleSession(_ index: Int) throws {
     do { try sessions[index]?.settle(changes[index], left[index]) } catch let fault as EventFault {
       throw failure(fault, of: projections[index])
+    } catch let both as KeyedRows.KeyInTwoPartitions {
+      let names = [both.first, both.second].map { partitions.indices.contains($0) ? "\(partitions[$0])" : "\($0)" }
+      throw ReplayError.keyInTwoPartitions(["partitions \(names[0]) and \(names[1])"])
     }
   }
 

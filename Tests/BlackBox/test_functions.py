@@ -13,8 +13,17 @@ def rows(store, table):
         return sorted(database.execute(f"SELECT * FROM {table}").fetchall())
 
 
-def processes(marker):
-    """Processes that name the marker on their command line, but not this one."""
+def processes(marker, patience=2.0):
+    """Processes that name the marker on their command line, but not this one; after some time for them to end."""
+    until = time.time() + patience
+    while True:
+        found = present(marker)
+        if not found or time.time() > until:
+            return found
+        time.sleep(0.02)
+
+
+def present(marker):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -163,7 +172,7 @@ class Hostile(Functions):
         process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
         while not os.path.exists(done):
             time.sleep(0.02)
-        self.assertNotEqual([pid for pid in processes(self.work) if pid != process.pid], [])
+        self.assertNotEqual([pid for pid in present(self.work) if pid != process.pid], [])
         process.kill()
         process.wait()
         for _ in range(100):
@@ -171,6 +180,20 @@ class Hostile(Functions):
                 break
             time.sleep(0.05)
         self.assertEqual(processes(self.work), [])
+
+    def test_nor_does_what_a_worker_has_started(self):
+        code = (f"import subprocess, sys\nsubprocess.Popen(['sleep', '321'])\n"
+                f"open('{self.work}/begun', 'w').close()\nfor line in sys.stdin: pass")
+        line = [os.environ.get("REPLAY_TOOL", os.path.join(HERE, "..", "..", ".build", "release", "replay")),
+                "--archive", self.archive, "--function", f"exec:python3 -c {shlex.quote(code)}",
+                "--tables", f"{WORKERS}/type_counts.json", "--store", self.store, "--workers", "1"]
+        process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+        while not os.path.exists(os.path.join(self.work, "begun")):
+            time.sleep(0.02)
+        self.assertNotEqual(present("sleep\x00321"), [])
+        process.kill()
+        process.wait()
+        self.assertEqual([pid for pid in processes("sleep\x00321")], [])
 
     def test_a_request_to_stop_ends_a_call_that_hangs(self):
         done = os.path.join(self.work, "done")

@@ -226,7 +226,7 @@ class LiveSQLTests(LiveCase):
                        f"CREATE TABLE ids (id TEXT PRIMARY KEY, phase TEXT, CHECK (id <> '{bad}'));\n"
                        "INSERT INTO ids SELECT id, _phase FROM events;\n")
         for _ in range(2):
-            done = self.run_live(functions=[path])
+            done = self.run_live("--on-error-live", "fail", functions=[path])
             self.assertEqual(done.returncode, 65, done.stderr)
             self.assertIn(f"{path}:4:1: CHECK constraint failed", done.stderr)
             self.assertIn("position 260 of partition retail/0", done.stderr)

@@ -24,6 +24,13 @@ struct replay_child_plan {
 /// what failed and errno why. Below -1: its negative is a process that failed so and is to be waited for.
 pid_t replay_child_start(const struct replay_child_plan *plan, const char **failed);
 
+/// Starts a process that does nothing until this one ends, in whatever way: then it kills the groups that it was told of.
+/// Returns where to tell it; -1 and errno where it cannot be started.
+int replay_keeper_start(void);
+
+/// Tells the keeper of a group (its leader's number), or, negative, that it is gone.
+void replay_keeper_tell(int keeper, pid_t leader);
+
 /// A pipe that no child inherits; -1 and errno where there is none.
 int replay_child_pipe(int ends[2]);
 

@@ -25,7 +25,8 @@ enum StatusServer {
   static func serving(_ command: Run, _ body: (StatusBoard?) throws -> Void) throws {
     guard let text = command.listen.listen else { return try body(nil) }
     let address = try ListenAddress(text, allowsOthers: command.listen.listenAnywhere)
-    let board = StatusBoard(functions: command.functions.function, store: try StoreOptions.path(command.store.store))
+    let board = StatusBoard(
+      functions: try command.functions.projections.map(\.name), store: try StoreOptions.path(command.store.store))
     let listener = try HTTPListener(address) { board.answer($0) }
     // Who waits is told that the run is over before the listener waits for him.
     defer { listener.close() }

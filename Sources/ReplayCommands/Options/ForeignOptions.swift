@@ -66,6 +66,14 @@ struct ForeignOptions: ParsableArguments {
     if functionMemory < 1 << 20 { throw ValidationError("--function-memory must be at least 1,048,576 bytes.") }
   }
 
+  /// What is promised of a function that writes by itself; nil of every other one.
+  static func delivery(_ projection: any Projection) -> String? {
+    guard let function = projection as? ForeignFunction, function.contract == .writesItself else { return nil }
+    return
+      "delivery  \(function.name) writes by itself: each event at least once, a key's in order; after a kill at most one call "
+      + "of each worker is repeated"
+  }
+
   /// The function that `text` reaches; nil where it is a name. Throws `.usage`.
   func function(_ text: String) throws -> (any Projection)? {
     guard let address = try FunctionAddress(text) else { return nil }

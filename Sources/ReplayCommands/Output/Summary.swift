@@ -26,7 +26,8 @@ struct Summary {
     let verb = report.outcome == .stopped ? "stopped after" : "done in"
     let seconds = Words.seconds(report.milliseconds)
     let before = report.recordsSettledBefore
-    let again = before == 0 ? "" : " (\(Words.count(before)) of them settled before)"
+    let what = report.outcome == .stopped ? "not committed, or settled before" : "settled before"
+    let again = before == 0 ? "" : " (\(Words.count(before)) of them \(what))"
     lines.append(
       "\(verb) \(seconds): \(Words.plural(report.records, "event")) read\(again), "
         + "\(Words.rate(report.records, milliseconds: report.milliseconds)), "

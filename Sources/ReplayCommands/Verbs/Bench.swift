@@ -74,6 +74,11 @@ struct Bench: ParsableCommand {
   private func measure() throws -> BenchAccount {
     let machine = Machine()
     let projections = try functions.projections
+    if let other = projections.first(where: \.hasSessions) {
+      throw ReplayError(
+        .usage, "bench measures what runs in this process: \(other.name) does not", effect: "nothing was read",
+        next: "time replay run, with --max-rate left out")
+    }
     let opened = try OpenedArchive(archive)
     for line in opened.description { Console.shared.detail(line) }
     for line in opened.warnings { Console.shared.say("replay: \(line)") }

@@ -25,7 +25,7 @@ struct Failed: ParsableCommand {
   @Argument(help: "list, show, retry or drop.")
   var action: Action
   @OptionGroup(title: "Store") var store: StoreOptions
-  @Option(help: "Only of this function; retry needs it.")
+  @Option(help: "Only of this function; retry needs it, as run names it.")
   var function: String?
   @Option(help: "Only these: parked or dead.")
   var state: LeftEvent.State?
@@ -41,6 +41,7 @@ struct Failed: ParsableCommand {
   var retries = 0
   @Option(help: "retry: seconds before the first of these; each next one waits twice as long.")
   var retryBackoff = 0.1
+  @OptionGroup(title: "Functions in other languages") var foreign: ForeignOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func validate() throws {

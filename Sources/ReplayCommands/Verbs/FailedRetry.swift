@@ -8,16 +8,16 @@ import ReplaySQLite
 struct FailedRetry {
   private let command: Failed
   private let path: String
-  private let name: String
+  private let projection: any Projection
+  private var name: String { projection.name }
 
-  init(_ command: Failed, _ path: String) {
+  init(_ command: Failed, _ path: String) throws {
     self.command = command
     self.path = path
-    name = command.function ?? ""
+    projection = try FunctionShelf.loaded(command.function ?? "", command.foreign)
   }
 
   func run() throws {
-    let projection = try FunctionShelf.named(name)
     guard try !SQLiteStore.failed(path, function: name, command.filter).isEmpty else {
       return Console.shared.say("replay: nothing of \(name) is kept that could be tried again")
     }

@@ -15,7 +15,7 @@ extension Outlook {
     lines.append("holes     \(holes)")
     lines += storeLines
     if let stream { lines += [""] + stream.lines + [""] }
-    return lines + [estimate]
+    return lines + projections.compactMap(ForeignOptions.delivery) + [estimate]
   }
 
   private var partitions: [String] {
@@ -65,6 +65,9 @@ extension Outlook {
 
   private var estimate: String {
     if left.segments == 0 { return "estimate  nothing to do\(stream?.hasWork == true ? " in the archive" : "")" }
+    if projections.contains(where: \.hasSessions) {
+      return "estimate  none: how long a function in another language takes is seen by running it"
+    }
     let names = projections.map(\.name).joined(separator: " + ")
     let what = projections.isEmpty ? "decoding alone" : "decoding and \(names)"
     let perSecond = UInt64(sample.eventsPerSecond * Double(readers))

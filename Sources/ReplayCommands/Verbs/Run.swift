@@ -162,7 +162,10 @@ struct Replaying {
     let needsKey =
       projections.contains { !$0.isMergeOnly }
       || options.onError.needsKey(kept, keysFiles: archive.layout.usesKeysFiles)
-    let decoder = archive.decoder(projections.map(\.reads), needsKey: needsKey, command.archive, command.chain)
+    var reading = command.archive
+    // What is read ahead of a function that takes its time has to be worked through before each commit.
+    if projections.contains(where: \.hasSessions) { reading.blockBytes = min(reading.blockBytes, 32 << 10) }
+    let decoder = archive.decoder(projections.map(\.reads), needsKey: needsKey, reading, command.chain)
     let setup = RunSetup(
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
       decoder: decoder, store: store, rule: archive.chain(command.chain), options: options,
@@ -191,6 +194,9 @@ struct Replaying {
       for segment in summary.late { Console.shared.say("replay: late, left out: \(segment.name)") }
     } else {
       for line in summary.lines { Console.shared.say("replay: \(line)") }
+      for line in try command.functions.projections.compactMap(ForeignOptions.delivery) {
+        Console.shared.say("replay: \(line)")
+      }
     }
     for line in Summary.found(summary.earlier) { Console.shared.say("replay: earlier runs \(line)") }
     KeptWords.say(summary.kept, store: summary.store)

@@ -17,7 +17,7 @@ public struct DeliveryMark: Sendable, Hashable {
 public final class DeliveryLog: Sendable {
   private struct State: Sendable {
     var marks: [Partition: [KeyRange: Position]] = [:]
-    var attempts = 0
+    var attempts: [KeyRange: Int] = [:]
   }
   private let state: Monitor<State>
   private let keep: @Sendable (DeliveryMark) throws -> Void
@@ -33,11 +33,11 @@ public final class DeliveryLog: Sendable {
     state = Monitor(known)
   }
 
-  /// A number for deliveries that go back to what was delivered before: higher than all before.
-  public func nextAttempt() -> Int {
+  /// A number for deliveries of these keys that go back to what was delivered before: from 1, higher than all before.
+  public func nextAttempt(_ range: KeyRange) -> Int {
     state.quietly { state in
-      state.attempts += 1
-      return state.attempts
+      state.attempts[range, default: 0] += 1
+      return state.attempts[range, default: 0]
     }
   }
 

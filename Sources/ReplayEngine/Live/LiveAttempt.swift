@@ -80,6 +80,33 @@ final class LiveAttempt {
   }
 
   func run() throws -> End {
+    guard lane.hasSessions else { return try follow() }
+    let watch = SessionWatch()
+    let (stop, now, lane) = (setup.stop, setup.options.now, UncheckedLane(lane))
+    let thread = try NamedThread("replay-stop") {
+      watch.run(stop, after: LiveAttempt.stopMilliseconds, now: now) { lane.lane.cancel() }
+    }
+    defer {
+      watch.end()
+      thread.join()
+    }
+    do { return try follow() } catch {
+      // What a stop cut short is dropped, and read again by the next run.
+      if watch.hasGivenUp { return .stopped }
+      throw error
+    }
+  }
+
+  /// `@unchecked Sendable`: only its `cancel` is called, which any thread may.
+  private struct UncheckedLane: @unchecked Sendable {
+    let lane: Lane
+    init(_ lane: Lane) { self.lane = lane }
+  }
+
+  /// After a request to stop: how long a call that is under way may take.
+  private static let stopMilliseconds: Int64 = 1_500
+
+  private func follow() throws -> End {
     setup.observe(state)
     while true {
       let patience = commits.patience(
@@ -99,7 +126,11 @@ final class LiveAttempt {
       let rests = if case .messages? = event { false } else { true }
       let isBounded = bound.map { reached($0) } ?? false
       let mustEnd = setup.stop.isStopped || hasChanged || isBounded
-      if mustEnd || isDue(rests) { try commit() }
+      if mustEnd || isDue(rests) {
+        // The call that a commit waits for may take long: nobody is to think meanwhile that all is done.
+        if lane.hasSessions, !moved.isEmpty { setup.observe(state) }
+        try commit()
+      }
       if setup.stop.isStopped || isBounded { return .stopped }
       if hasChanged { return .changed }
       if setup.options.untilCaughtUp, moved.isEmpty, state.isCaughtUp { return .caughtUp }

@@ -29,7 +29,9 @@ struct AnsweredChanges {
     var merges: [Change] = []
     var upserts: [Change] = []
     var deletes: [Change] = []
+    var seen: Set<String> = []
     for member in members {
+      guard seen.insert(member.name).inserted else { throw Fault("it answered the member \(member.name) twice") }
       switch member.name {
       case "merges": merges = try self.changes(member, isDelete: false)
       case "upserts": upserts = try self.changes(member, isDelete: false)

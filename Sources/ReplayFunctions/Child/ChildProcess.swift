@@ -38,10 +38,15 @@ final class ChildProcess: @unchecked Sendable {
   /// Throws `.usage` where there is no such program, `.unavailable` where the system starts none.
   init(_ plan: Plan) throws {
     guard let path = ChildProcess.find(plan.command[0]) else {
+      let isThere = plan.command[0].contains("/") && isReadable(plan.command[0])
       throw ReplayError(
-        .usage, "the function's program is not there: \(plan.command[0])",
+        .usage,
+        isThere
+          ? "the function's program is not executable: \(plan.command[0])"
+          : "the function's program is not there: \(plan.command[0])",
         details: plan.command[0].contains("/") ? [] : ["it is in no directory of PATH"], effect: "nothing was read",
-        next: "install it, or name it with its path")
+        next: isThere
+          ? "chmod +x, or name its interpreter: exec:sh \(plan.command[0])" : "install it, or name it with its path")
     }
     var plan = plan
     plan.command[0] = path
@@ -55,6 +60,7 @@ final class ChildProcess: @unchecked Sendable {
       throw error
     }
     self.listening = listening
+    Spawner.shared.keep(pid)
     (input, output, errors) = (ends.input.write, ends.output.read, ends.errors.read)
   }
 
@@ -154,6 +160,7 @@ final class ChildProcess: @unchecked Sendable {
       var status: Int32 = 0
       while waitpid(pid, &status, 0) < 0, errno == EINTR {}
       ended = status
+      Spawner.shared.forget(pid)
     }
   }
 

@@ -107,12 +107,15 @@ final class LineWorker: FunctionWorker {
       (hasAnswered, _) = (true, restarts.answered())
       return outcome
     }
+    // One that answers others is no wreck: it need not wait before it is started again.
+    if !exchange.answers.isEmpty { restarts.answered() }
     stop()
     failures += 1
     if !hasAnswered, failures >= LineWorker.mostFailures { throw neverAnswers(reasons) }
     // Which of two pipes was written first cannot be seen, so with several events under way nobody knows whose the fault is.
     let isKnown = !plan.isBatched && delivery.events.count == 1
-    outcome.answers = isKnown ? outcome.answers : []
+    // Whatever it has answered to an event that it complains of counts for nothing.
+    outcome.answers = []
     outcome.failure = DeliveryOutcome.Failure(at: isKnown ? 0 : nil, reasons: reasons)
     return outcome
   }

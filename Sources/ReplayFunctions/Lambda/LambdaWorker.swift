@@ -184,7 +184,8 @@ final class LambdaWorker: FunctionWorker {
     plan.environment.values(
       phase: startedPhase,
       with: [
-        ("AWS_LAMBDA_RUNTIME_API", address), ("_HANDLER", plan.handler), ("LAMBDA_TASK_ROOT", plan.directory ?? "."),
+        ("AWS_LAMBDA_RUNTIME_API", address), ("_HANDLER", plan.handler),
+        ("LAMBDA_TASK_ROOT", absolutePath(plan.directory ?? ".")),
         ("AWS_LAMBDA_FUNCTION_NAME", plan.functionName), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "\(plan.limits.residentBytes >> 20)"),
         ("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "us-east-1"),

@@ -51,12 +51,14 @@ struct BatchWork {
   /// `answered`: so many of the events that `next` gave. `failedAt`: the one at fault among them, if it was named.
   mutating func ended(answered: Int, hasFailed: Bool, failedAt: Int?) -> Step {
     let part = parts.removeLast()
+    // What is answered and failed too has failed.
+    let good = min(answered, failedAt ?? answered)
     guard hasFailed else { return .goOn }
-    let rest = Array(part.events.dropFirst(answered))
-    let attempts = answered == 0 ? part.attempts : 0
+    let rest = Array(part.events.dropFirst(good))
+    let attempts = good == 0 ? part.attempts : 0
     guard !rest.isEmpty else { return .goOn }
-    if let failedAt, failedAt > answered, failedAt < part.events.count {
-      let cut = failedAt - answered
+    if let failedAt, failedAt > good, failedAt < part.events.count {
+      let cut = failedAt - good
       // The one that is named was tried, but not alone: what was before it goes first.
       parts.append(Part(events: Array(rest[cut...])))
       parts.append(Part(events: Array(rest[..<cut]), attempts: attempts))

@@ -60,7 +60,7 @@ final class ForeignSession: FunctionSession {
 
   func begin(_ log: DeliveryLog, keys range: KeyRange) {
     (self.log, keys) = (log, range)
-    attempt = log.nextAttempt()
+    attempt = log.nextAttempt(keys)
   }
 
   func apply(_ batch: ReplayCore.Batch, _ changes: Changes, _ left: LeftEvents) throws {
@@ -75,7 +75,8 @@ final class ForeignSession: FunctionSession {
         if log.isDelivered(keyHash: KeyHash.hash(text), place.partition, place.position) { continue }
       }
       let key = Array(text.bytes)
-      if left.isParked(key) {
+      // Behind what is held of its key, where anything may be.
+      if flight == nil, open[event.partitionIndex] == nil, left.isParked(key) {
         left.queue(event.place, key: key, record: Array(event.wholeRecord.bytes))
         continue
       }
@@ -162,7 +163,7 @@ final class ForeignSession: FunctionSession {
     while let delivery = flight.delivery {
       let outcome = try worker.deliver(delivery)
       let (answered, failure) = try apply(outcome, delivery.events, changes)
-      if failure != nil { attempt = log.nextAttempt() }
+      if failure != nil { attempt = log.nextAttempt(keys) }
       try mark(delivery.events.prefix(answered), left)
       switch flight.work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
       case .goOn: break
