@@ -51,7 +51,10 @@ final class LambdaWorker: FunctionWorker {
     isCancelled.store(false, ordering: .releasing)
   }
 
-  func begin(_ delivery: Delivery) throws { begun = try offer(delivery) }
+  func begin(_ delivery: Delivery) throws -> Bool {
+    begun = try offer(delivery)
+    return true
+  }
 
   /// Puts the batch where the process takes it from. Returns since when it is there.
   private func offer(_ delivery: Delivery) throws -> Int64 {

@@ -46,8 +46,9 @@ struct DeliveryOutcome {
 protocol FunctionWorker: AnyObject {
   /// The event as `deliver` will hand it over. Called once an event.
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8]
-  /// Hands the delivery over, where that need not wait for the answer; `deliver` is called for it in any case.
-  func begin(_ delivery: Delivery) throws
+  /// Hands the delivery over and answers true, where that need not wait for the function; `deliver` then is called for it in
+  /// any case.
+  func begin(_ delivery: Delivery) throws -> Bool
   /// Waits for the answer. Throws only what is wrong with the function as a whole, whatever the event: that it cannot be
   /// started. Never returns while a call that it gave up could still change anything.
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome
@@ -59,7 +60,7 @@ protocol FunctionWorker: AnyObject {
 }
 
 extension FunctionWorker {
-  func begin(_ delivery: Delivery) throws {}
+  func begin(_ delivery: Delivery) throws -> Bool { false }
   func verify() throws {}
 }
 

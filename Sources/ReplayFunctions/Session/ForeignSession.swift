@@ -28,8 +28,10 @@ final class ForeignSession: FunctionSession {
     let events: [HeldEvent]
     let bytes: Int
     var work: BatchWork
-    /// What of it was handed over and is not answered.
+    /// What of it is to be answered next.
     var delivery: Delivery?
+    /// Whether the function has it already.
+    var isHandedOver = false
   }
 
   private let worker: any FunctionWorker
@@ -113,7 +115,7 @@ final class ForeignSession: FunctionSession {
 
   func abandon() {
     // Whatever it answers now counts for nothing; but until it has answered, it is still at work on those events.
-    if let delivery = flight?.delivery { _ = try? worker.deliver(delivery) }
+    if let flight, flight.isHandedOver, let delivery = flight.delivery { _ = try? worker.deliver(delivery) }
     flight = nil
     open = [:]
     heldBytes = 0
@@ -141,7 +143,7 @@ final class ForeignSession: FunctionSession {
     guard let first = try next(&flight, left) else { return }
     flight.delivery = first
     self.flight = flight
-    try worker.begin(first)
+    self.flight?.isHandedOver = try worker.begin(first)
   }
 
   /// What of the batch is delivered next; nil where nothing is left of it.
