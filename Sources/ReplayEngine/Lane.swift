@@ -156,8 +156,7 @@ final class Lane {
     do { try sessions[index]?.settle(changes[index], left[index]) } catch let fault as EventFault {
       throw failure(fault, of: projections[index])
     } catch let both as KeyedRows.KeyInTwoPartitions {
-      let names = [both.first, both.second].map { partitions.indices.contains($0) ? "\(partitions[$0])" : "\($0)" }
-      throw ReplayError.keyInTwoPartitions(["partitions \(names[0]) and \(names[1])"])
+      throw failure(both)
     }
   }
 
@@ -192,25 +191,13 @@ final class Lane {
   ) -> ReplayError {
     if let fault = error as? EventFault { return failure(fault, of: projection) }
     if let error = error as? ReplayError { return error }
-    let (segment, ordinal) = (block.segment(of: record), block.ordinal(of: record))
-    let isLive = segment.partition.side == .live
-    let details = [
-      (isLive ? "stream \(segment.name), " : "segment \(segment.name), record \(ordinal + 1), ")
-        + "position \(block.position(at: record)) of partition \(segment.partition)"
-    ]
-    let event = block.gathered == nil ? ["event: \(Lane.excerpt(block, record))"] : []
-    if let error = error as? KeyedRows.KeyInTwoPartitions {
-      let names = [error.first, error.second].map { partitions.indices.contains($0) ? "\(partitions[$0])" : "\($0)" }
-      // Without a place: which of the two events comes first is not known, so there is nothing to stop just before.
-      return ReplayError.keyInTwoPartitions(
-        details + ["partitions \(names[0]) and \(names[1])"] + event)
+    let place = block.place(of: record)
+    let excerpt = block.gathered == nil ? Lane.excerpt(block, record) : ""
+    if let both = error as? KeyedRows.KeyInTwoPartitions {
+      return failure(both, at: ["\(place)"] + (excerpt.isEmpty ? [] : ["event: \(excerpt)"]))
     }
-    let reason = Lane.reason(error, of: projection)
-    let place = EventPlace(segment: segment, ordinal: ordinal, position: block.position(at: record))
-    return ReplayError(
-      .data, "the function \(projection.name) could not apply an event", details: details + [reason] + event,
-      next: Lane.next(segment)
-    ).at(FunctionFault(function: projection.name, place: place, reason: reason))
+    return failure(
+      EventFault(place: place, reasons: [Lane.reason(error, of: projection)], excerpt: excerpt), of: projection)
   }
 
   /// What the function said of an event, in a line.
@@ -224,21 +211,17 @@ final class Lane {
   }
 
   private func failure(_ fault: EventFault, of projection: any Projection) -> ReplayError {
-    let place = fault.place
-    let isLive = place.partition.side == .live
-    let details =
-      [
-        (isLive ? "stream \(place.segment.name), " : "segment \(place.segment.name), record \(place.ordinal + 1), ")
-          + "position \(place.position) of partition \(place.partition)"
-      ] + fault.reasons + (fault.excerpt.isEmpty ? [] : ["event: \(fault.excerpt)"])
-    if var failure = fault.failure {
-      failure.details += details
-      return failure.at(place.segment, ordinal: place.ordinal)
-    }
+    let event = fault.excerpt.isEmpty ? [] : ["event: \(fault.excerpt)"]
     return ReplayError(
-      .data, "the function \(projection.name) could not apply an event", details: details,
-      next: Lane.next(place.segment)
-    ).at(FunctionFault(function: projection.name, place: place, reason: fault.reasons.joined(separator: "\n")))
+      .data, "the function \(projection.name) could not apply an event",
+      details: ["\(fault.place)"] + fault.reasons + event, next: Lane.next(fault.place.segment)
+    ).at(FunctionFault(function: projection.name, place: fault.place, reason: fault.reasons.joined(separator: "\n")))
+  }
+
+  /// Without a place: which of the two events comes first is not known, so there is nothing to stop just before.
+  private func failure(_ both: KeyedRows.KeyInTwoPartitions, at details: [String] = []) -> ReplayError {
+    let names = [both.first, both.second].map { partitions.indices.contains($0) ? "\(partitions[$0])" : "\($0)" }
+    return ReplayError.keyInTwoPartitions(details + ["partitions \(names[0]) and \(names[1])"])
   }
 
   private static func excerpt(_ block: RecordBlock, _ record: Int) -> String {

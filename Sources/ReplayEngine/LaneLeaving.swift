@@ -170,7 +170,7 @@ extension Lane {
 }
 
 extension RecordBlock {
-  fileprivate func place(of record: Int) -> EventPlace {
+  func place(of record: Int) -> EventPlace {
     EventPlace(segment: segment(of: record), ordinal: ordinal(of: record), position: position(at: record))
   }
 }

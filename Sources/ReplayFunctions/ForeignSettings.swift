@@ -19,7 +19,6 @@ public struct ForeignSettings: Sendable {
   public var isIsolated = false
   /// What events say that they come from; nil: their own log.
   public var sourceARN: String?
-  public var region = "us-east-1"
   /// Of `exec:`, whether one line holds a whole batch.
   public var isLineABatch = false
   /// Of HTTP, how CloudEvents are sent; nil: binary.
@@ -80,7 +79,7 @@ public struct ForeignSettings: Sendable {
     LambdaWorker.Plan(
       command: file.command, directory: file.directory, handler: file.handler, functionName: name,
       environment: ChildEnvironment(handedOn: handedOn), limits: limits, isIsolated: isIsolated,
-      shape: shape.events(EventOrigin(region: region, arn: sourceARN), &reads), payload: payload)
+      shape: shape.events(EventOrigin(arn: sourceARN), &reads), payload: payload)
   }
 }
 

@@ -52,6 +52,15 @@ class Left(unittest.TestCase):
                         file.write(json.dumps({"partitionkey": f"k{n % KEYS}", "id": str(n), "n": n}) + "\n")
         self.tables = self.write("tables.json", json.dumps(TABLES))
 
+    def add_segments(self, until):
+        """The events that come next, in files of their own."""
+        for partition in range(2):
+            path = f"{self.archive}/topics/t/partition={partition}/t+{partition}+{EVENTS // 2:010}.json.gz"
+            with gzip.open(path, "wt") as file:
+                for n in range(EVENTS, until):
+                    if n % KEYS % 2 == partition:
+                        file.write(json.dumps({"partitionkey": f"k{n % KEYS}", "id": str(n), "n": n}) + "\n")
+
     def write(self, name, text):
         path = os.path.join(self.folder, name)
         with open(path, "w") as file:
@@ -77,9 +86,9 @@ class Left(unittest.TestCase):
         with sqlite3.connect(self.store) as database:
             return dict((k, (total, events)) for k, total, events in database.execute("SELECT * FROM sums"))
 
-    def expected(self, applied):
+    def expected(self, applied, until=EVENTS):
         sums = {}
-        for n in filter(applied, range(EVENTS)):
+        for n in filter(applied, range(until)):
             total, events = sums.get(f"k{n % KEYS}", (0, 0))
             sums[f"k{n % KEYS}"] = (total + n, events + 1)
         return sums
@@ -117,6 +126,24 @@ class Left(unittest.TestCase):
                               self.tables)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual((self.kept(), self.sums()), ([], self.expected(lambda n: True)))
+
+    def test_keys_stay_parked_in_a_run_that_would_park_none(self):
+        for form in ("exec", "lambda"):
+            with self.subTest(form):
+                self.setUp()
+                self.assertEqual(self.run_function(form, "--on-error", "park").returncode, 3)
+                parked = {n % KEYS for n in POISONED}
+                before = self.kept()
+                open(self.healed, "w").close()
+                self.add_segments(EVENTS + 200)
+                done = self.run_function(form)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                later = [n for n in range(EVENTS, EVENTS + 200) if n % KEYS in parked]
+                self.assertEqual(sorted(self.kept()), sorted(before + later))
+                done = replay("failed", "retry", "--store", self.store, "--function", self.function(form), "--tables",
+                              self.tables)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(self.sums(), self.expected(lambda n: True, EVENTS + 200))
 
     def test_without_a_policy_the_run_stops_at_the_event_and_goes_on_once_it_is_mended(self):
         for form in ("exec", "lambda"):

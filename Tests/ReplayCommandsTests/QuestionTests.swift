@@ -21,6 +21,21 @@ import Testing
     board.hear(Telling.state(next, of: end, caughtUpAt: caughtUpAt))
   }
 
+  /// Seen here without a run: what it does to one is in the black-box tests.
+  @Test func theRateIsSetByAPostAndByNothingElse() {
+    func post(_ path: String, _ query: (String, String?)...) -> Response {
+      board.answer(Request(path: path, method: "POST", query: query.map { (name: $0.0, value: $0.1) }))
+    }
+    defer { _ = post("/max-rate", ("events", "none")) }
+    #expect(ask("/max-rate").body == "none\n")
+    #expect(post("/max-rate", ("events", "500")).status == 200)
+    #expect(ask("/max-rate").body == "500.0\n")
+    for wrong in ["-1", "inf", "nan", "x", ""] { #expect(post("/max-rate", ("events", wrong)).status == 400) }
+    #expect(post("/max-rate").status == 400)
+    #expect(post("/status").status == 405)
+    #expect(ask("/max-rate").body == "500.0\n", "what was refused changed nothing")
+  }
+
   @Test func livenessIsAlwaysAndReadinessIsWhenCaughtUp() {
     #expect(ask("/livez").status == 200 && ask("/livez").body == "ok\n")
     #expect(ask("/readyz").status == 503 && ask("/readyz").body.split(separator: "\n").count == 1)

@@ -23,19 +23,19 @@ struct DeliveryLogTests {
       partition: DeliveryLogTests.partition, range: KeyRange(first: 0, last: 99), next: Position(5))
     let log = DeliveryLog(run: 3, marks: [earlier]) { _ in }
     let other = Partition(log: "a", id: "1")
-    #expect(log.isDelivered(keyHash: 99, DeliveryLogTests.partition, Position(4)))
-    #expect(!log.isDelivered(keyHash: 100, DeliveryLogTests.partition, Position(4)))
-    #expect(!log.isDelivered(keyHash: 99, DeliveryLogTests.partition, Position(5)))
-    #expect(!log.isDelivered(keyHash: 99, other, Position(4)))
+    #expect(log.delivered.contains(keyHash: 99, DeliveryLogTests.partition, Position(4)))
+    #expect(!log.delivered.contains(keyHash: 100, DeliveryLogTests.partition, Position(4)))
+    #expect(!log.delivered.contains(keyHash: 99, DeliveryLogTests.partition, Position(5)))
+    #expect(!log.delivered.contains(keyHash: 99, other, Position(4)))
     try log.delivered(other, KeyRange(first: 50, last: 60), next: Position(9))
-    #expect(log.isDelivered(keyHash: 55, other, Position(8)))
-    #expect(!log.isDelivered(keyHash: 61, other, Position(8)))
+    #expect(log.delivered.contains(keyHash: 55, other, Position(8)))
+    #expect(!log.delivered.contains(keyHash: 61, other, Position(8)))
   }
 
   @Test func whatCannotBeKeptIsNotHeldForDelivered() {
     struct Full: Error {}
     let log = DeliveryLog(run: 1) { _ in throw Full() }
     #expect(throws: Full.self) { try log.delivered(DeliveryLogTests.partition, .all, next: Position(1)) }
-    #expect(!log.isDelivered(keyHash: 1, DeliveryLogTests.partition, .zero))
+    #expect(!log.delivered.contains(keyHash: 1, DeliveryLogTests.partition, .zero))
   }
 }

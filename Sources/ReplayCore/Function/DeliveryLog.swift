@@ -12,11 +12,31 @@ public struct DeliveryMark: Sendable, Hashable {
   }
 }
 
+/// Events that a function that writes by itself was given and has answered: all that marks stand for. Looked at for every
+/// event, so a value without a lock.
+public struct DeliveredEvents: Sendable {
+  fileprivate var marks: [Partition: [KeyRange: Position]] = [:]
+
+  public init() {}
+
+  public var isEmpty: Bool { marks.isEmpty }
+
+  public func contains(keyHash: UInt64, _ partition: Partition, _ position: Position) -> Bool {
+    guard let marks = marks[partition] else { return false }
+    return marks.contains { range, next in position < next && range.first <= keyHash && keyHash <= range.last }
+  }
+
+  fileprivate mutating func add(_ mark: DeliveryMark) {
+    let known = marks[mark.partition, default: [:]][mark.range] ?? .zero
+    marks[mark.partition, default: [:]][mark.range] = max(known, mark.next)
+  }
+}
+
 /// What a function that writes by itself was given and has answered, of one run: kept in the store after each delivery, so
 /// that what is delivered again after a kill is what was under way. Shared by all lanes and attempts of the run.
 public final class DeliveryLog: Sendable {
   private struct State: Sendable {
-    var marks: [Partition: [KeyRange: Position]] = [:]
+    var delivered = DeliveredEvents()
     var attempts: [KeyRange: Int] = [:]
   }
   private let state: Monitor<State>
@@ -29,7 +49,7 @@ public final class DeliveryLog: Sendable {
     self.run = run
     self.keep = keep
     var known = State()
-    for mark in marks { known.marks[mark.partition, default: [:]][mark.range] = mark.next }
+    for mark in marks { known.delivered.add(mark) }
     state = Monitor(known)
   }
 
@@ -41,23 +61,14 @@ public final class DeliveryLog: Sendable {
     }
   }
 
-  /// Whether an event was delivered before, by this run or an earlier one.
-  public func isDelivered(keyHash: UInt64, _ partition: Partition, _ position: Position) -> Bool {
-    state.quietly { state in
-      guard let marks = state.marks[partition] else { return false }
-      return marks.contains { range, next in
-        position < next && range.first <= keyHash && keyHash <= range.last
-      }
-    }
-  }
+  /// What was delivered until now, by this run and earlier ones.
+  public var delivered: DeliveredEvents { state.quietly { $0.delivered } }
 
   /// Every event before `next` whose key's hash is in `range` was delivered and answered.
   public func delivered(_ partition: Partition, _ range: KeyRange, next: Position) throws {
-    try keep(DeliveryMark(partition: partition, range: range, next: next))
-    state.quietly { state in
-      let known = state.marks[partition, default: [:]][range] ?? .zero
-      state.marks[partition, default: [:]][range] = max(known, next)
-    }
+    let mark = DeliveryMark(partition: partition, range: range, next: next)
+    try keep(mark)
+    state.quietly { $0.delivered.add(mark) }
   }
 }
 

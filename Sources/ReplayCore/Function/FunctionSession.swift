@@ -34,6 +34,14 @@ public struct EventPlace: Sendable {
   }
 }
 
+extension EventPlace: CustomStringConvertible {
+  /// One line for a person.
+  public var description: String {
+    (partition.side == .live ? "stream \(segment.name), " : "segment \(segment.name), record \(ordinal + 1), ")
+      + "position \(position) of partition \(partition)"
+  }
+}
+
 extension EventPlace {
   /// What tells it from every other event of a run. Positions alone do not where an archive may have doubles.
   public struct Identity: Hashable, Sendable {
@@ -72,14 +80,11 @@ public struct EventFault: Error {
   /// What is wrong, one line each, the first one a sentence of its own.
   public let reasons: [String]
   public let excerpt: String
-  /// Nil: the event is at fault. Else the function as a whole is, and this says how.
-  public let failure: ReplayError?
 
-  public init(place: EventPlace, reasons: [String], excerpt: String = "", failure: ReplayError? = nil) {
+  public init(place: EventPlace, reasons: [String], excerpt: String = "") {
     self.place = place
     self.reasons = reasons
     self.excerpt = excerpt
-    self.failure = failure
   }
 }
 

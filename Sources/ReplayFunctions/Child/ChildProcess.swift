@@ -136,10 +136,7 @@ final class ChildProcess: @unchecked Sendable {
   /// How it ended, if it has: as a sentence's end. Waits for nothing.
   func hasEnded() -> String? {
     ended.quietly { ended in
-      if ended == nil {
-        var status: Int32 = 0
-        if waitpid(pid, &status, WNOHANG) == pid { ended = status }
-      }
+      if ended == nil { ended = bury(if: WNOHANG) }
       return ended.map(ChildProcess.text)
     }
   }
@@ -154,14 +151,23 @@ final class ChildProcess: @unchecked Sendable {
   /// Kills the process and its group, and waits until the process is gone. From any thread.
   func kill() {
     ended.quietly { ended in
-      // The group may outlive its leader, whose number nobody else gets while it does.
-      killGroup(pid)
       guard ended == nil else { return }
-      var status: Int32 = 0
-      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-      ended = status
-      Spawner.shared.forget(pid)
+      killGroup(pid)
+      ended = bury()
     }
+  }
+
+  /// Waits until it has ended, unless `WNOHANG`; then kills what is left of its group, and only then lets its number go,
+  /// which may be another's from then on. Nil: it has not ended.
+  private func bury(if option: Int32 = 0) -> Int32? {
+    var facts = siginfo_t()
+    while waitid(P_PID, id_t(pid), &facts, WEXITED | WNOWAIT | option) != 0 { if errno != EINTR { return nil } }
+    guard facts.si_signo == SIGCHLD else { return nil }
+    killGroup(pid)
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    Spawner.shared.forget(pid)
+    return status
   }
 
   private var isClosed = false

@@ -45,5 +45,3 @@ func absolutePath(_ path: String) -> String {
   defer { free(here) }
   return String(cString: here) + "/" + path
 }
-
-func sine(_ angle: Double) -> Double { sin(angle) }

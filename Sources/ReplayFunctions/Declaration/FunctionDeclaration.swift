@@ -1,13 +1,11 @@
 import ReplayCore
 
-/// What a file says of a function in another language: its name, which events it wants, which tables it writes, and how it
-/// is called. One JSON object; whatever it does not know is refused, so that a misspelt member is no silence.
+/// What a file says of a function in another language: its name, which events it wants and which tables it writes. One JSON
+/// object; whatever it does not know is refused, so that a misspelt member is no silence.
 public struct FunctionDeclaration: Sendable {
   public var name: String?
   public var version = 1
   public var contract: FunctionContract?
-  /// How the function is reached, as `--function` would say it.
-  public var run: String?
   var only: [(field: FieldSource, values: [String])] = []
   var tables: [DeclaredTable] = []
   var views: [(name: String, select: String)] = []
@@ -15,7 +13,7 @@ public struct FunctionDeclaration: Sendable {
   /// A function of which nothing is said.
   public init() {}
 
-  private static let members = ["function", "version", "contract", "run", "only", "tables", "views"]
+  private static let members = ["function", "version", "contract", "only", "tables", "views"]
 
   /// Throws `.usage`, naming the file.
   public init(file path: String, _ text: [UInt8]) throws {
@@ -41,7 +39,6 @@ public struct FunctionDeclaration: Sendable {
       throw DeclarationFault(member.name, "one of \(known)", .string(member.name))
     }
     name = try FunctionDeclaration.text(declared, "function")
-    run = try FunctionDeclaration.text(declared, "run")
     if let given = declared["version"] {
       guard case .number(let text) = given, let number = Int(text), number > 0 else {
         throw DeclarationFault("version", "a whole number above 0", given)

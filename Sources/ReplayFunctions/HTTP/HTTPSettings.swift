@@ -32,7 +32,7 @@ extension ForeignSettings {
     }
     calls.isThrottled = true
     let plan = InvokeWorker.Plan(
-      calls: calls, shape: shape.events(EventOrigin(region: region, arn: sourceARN), &reads), payload: payload)
+      calls: calls, shape: shape.events(EventOrigin(arn: sourceARN), &reads), payload: payload)
     return { _ in InvokeWorker(plan) }
   }
 }

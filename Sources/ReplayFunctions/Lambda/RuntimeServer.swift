@@ -219,7 +219,8 @@ final class RuntimeServer: Sendable {
   // MARK: Responses
 
   private func refuse(_ status: UInt32, _ message: String, on connection: OpaquePointer) -> MHD_Result {
-    send(status, "{\"errorMessage\":\"\(message)\",\"errorType\":\"InvalidRequest\"}", on: connection)
+    send(
+      status, "{\"errorMessage\":\(JSONValue.string(message).text),\"errorType\":\"InvalidRequest\"}", on: connection)
   }
 
   private func send(_ status: UInt32, _ body: String, on connection: OpaquePointer) -> MHD_Result {

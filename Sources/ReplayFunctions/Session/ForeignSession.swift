@@ -47,6 +47,8 @@ final class ForeignSession: FunctionSession {
   private let isCancelled = Atomic<Bool>(false)
   private var log = DeliveryLog(run: 0) { _ in }
   private var keys = KeyRange.all
+  /// What was delivered before this attempt began.
+  private var before = DeliveredEvents()
   /// Of deliveries now; a higher one goes back to what was delivered before.
   private var attempt = 1
 
@@ -62,19 +64,22 @@ final class ForeignSession: FunctionSession {
 
   func begin(_ log: DeliveryLog, keys range: KeyRange) {
     (self.log, keys) = (log, range)
+    before = contract == .writesItself ? log.delivered : DeliveredEvents()
     attempt = log.nextAttempt(keys)
   }
 
   func apply(_ batch: ReplayCore.Batch, _ changes: Changes, _ left: LeftEvents) throws {
     phase = batch.phase
+    // Keys that an earlier run parked stay so whatever this run's policy is.
+    let keepsRecords = left.policy.choice != .fail || !left.parkedKeys.isEmpty
     for event in batch {
       let text: Text
       do { text = try event.key } catch let error as FieldError {
         throw EventFault(place: event.place, reasons: [error.text(of: Reads())])
       }
-      if contract == .writesItself {
+      if !before.isEmpty {
         let place = event.place
-        if log.isDelivered(keyHash: KeyHash.hash(text), place.partition, place.position) { continue }
+        if before.contains(keyHash: KeyHash.hash(text), place.partition, place.position) { continue }
       }
       let key = Array(text.bytes)
       // Behind what is held of its key, where anything may be.
@@ -85,7 +90,7 @@ final class ForeignSession: FunctionSession {
       let held = HeldEvent(
         place: event.place, partition: event.partitionIndex, key: key,
         encoded: try worker.encode(event, key: text, phase: phase),
-        record: left.policy.choice == .fail ? [] : Array(event.wholeRecord.bytes))
+        record: keepsRecords ? Array(event.wholeRecord.bytes) : [])
       try take(held, changes, left)
     }
   }
@@ -232,39 +237,5 @@ final class ForeignSession: FunctionSession {
       done += count
     }
     return (done, outcome.failure)
-  }
-}
-
-/// Events a second, shared by all lanes of a function, and changeable while it runs. Evenly: not all of a second's at its
-/// beginning.
-public final class RateLimit: Sendable {
-  private struct State: Sendable {
-    var perSecond: Double
-    /// When the next event may go, in milliseconds of the monotonic clock.
-    var next: Double = 0
-  }
-  private let state: Monitor<State>
-
-  /// `perSecond`: 0 for none at all until that is changed, infinity for as many as there are.
-  public init(perSecond: Double) { state = Monitor(State(perSecond: perSecond)) }
-
-  public var perSecond: Double {
-    get { state.quietly { $0.perSecond } }
-    set { state.change { ($0.perSecond, $0.next) = (newValue, 0) } }
-  }
-
-  func take(_ events: Int, unless isCancelled: () -> Bool) throws(DeliveryCancelled) {
-    while true {
-      let now = Double(monotonicMilliseconds())
-      let wait = state.quietly { state -> Double in
-        guard state.perSecond > 0 else { return 20 }
-        let next = max(state.next, now)
-        if next > now + 1 { return min(next - now, 20) }
-        state.next = next + Double(events) * 1000 / state.perSecond
-        return 0
-      }
-      if wait == 0 { return }
-      try pause(milliseconds: max(1, Int64(wait)), unless: isCancelled)
-    }
   }
 }

@@ -66,13 +66,8 @@ final class Programs {
       throw unplaced(fault, batches[fault.batch], function)
     }
     let place = rows.place(index)
-    let isLive = place.partition.side == .live
     var error = found.error
-    error.details += [
-      (isLive ? "stream \(place.segment.name), " : "segment \(place.segment.name), record \(place.ordinal + 1), ")
-        + "position \(place.position) of partition \(place.partition)",
-      "event: \(runner.values(rows, index))",
-    ]
+    error.details += ["\(place)", "event: \(runner.values(rows, index))"]
     throw RefusedEvent(function: fault.function, place: place, error: error)
   }
 
