@@ -82,6 +82,7 @@ struct SQLFileTests {
     ("INSERT OR ROLLBACK INTO t SELECT 1;", "f.sql:2:11: ROLLBACK"),
     ("INSERT INTO t VALUES (random());", "f.sql:2:23: random is not the same"),
     ("INSERT INTO t VALUES (1, date('now', '+1 day'));", "f.sql:2:31: date of now"),
+    (#"INSERT INTO t VALUES (1, date("now"));"#, "f.sql:2:31: date of now"),
     ("INSERT INTO t VALUES (strftime('%s'));", "f.sql:2:23: strftime of now"),
     ("INSERT INTO t VALUES (time(a, 'LocalTime'));", "f.sql:2:31: time of now"),
     ("INSERT INTO t VALUES (datetime());", "f.sql:2:23: datetime of now"),

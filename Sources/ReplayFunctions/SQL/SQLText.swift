@@ -71,6 +71,9 @@ struct SQLToken: Sendable {
     }
   }
 
-  /// The value of a string, in lower case.
-  var lowerString: String? { kind == .string ? String(text.dropFirst().dropLast()).lowercased() : nil }
+  /// The value of a string, in lower case; of a name in double quotes too, which SQLite takes for a string where no column has
+  /// it.
+  var lowerString: String? {
+    kind == .string || kind == .name && text.hasPrefix("\"") ? String(text.dropFirst().dropLast()).lowercased() : nil
+  }
 }
