@@ -28,6 +28,12 @@ static inline CURLcode replay_curl_taking(CURL *handle, CURLoption option, repla
   return (curl_easy_setopt)(handle, option, value);
 }
 
+typedef int (*replay_curl_gate)(void *context, char *, char *, int, int);
+
+static inline CURLcode replay_curl_asking(CURL *handle, replay_curl_gate value) {
+  return (curl_easy_setopt)(handle, CURLOPT_PREREQFUNCTION, value);
+}
+
 /// HTTP/1.1 for all: one call at a time is under way, and a plain proxy or test server speaks nothing else.
 static inline CURLcode replay_curl_version(CURL *handle) {
   return (curl_easy_setopt)(handle, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -1,23 +1,85 @@
 """Order: a function that writes by itself is given the events of every key in rising order within an attempt, however it
-is slow, fails or is killed, and whatever the number of workers; a kill of the run itself redelivers at most one batch a
-worker. `python3 order.py TOOL --events 10000000` runs it at full length; the tests, a short one."""
-import argparse, os, random, shutil, signal, subprocess, sys, tempfile, time
+is slow, fails or is killed, and whatever the number of workers; what was delivered last of each event is in order too, so
+that nothing of a parked key is applied before its bad event is. A kill of the run itself redelivers at most one batch a
+worker. A SQL file, which has no deliveries, counts inversions in its rows. `python3 order.py TOOL --events 1700000` runs all
+forms at full length; the tests, short ones."""
+import argparse, contextlib, os, random, shutil, signal, sqlite3, subprocess, sys, tempfile, time
 
 from support import HERE, TOOL, generate
 
 WORKERS = os.path.join(HERE, "workers")
+PATIENT = ["--contract", "writes-itself", "--retry-backoff", "0.001"]
 
 
-def command(tool, archive, store, form, folder, workers, often, seed, batch):
-    script = os.path.join(WORKERS, "order_lambda.py" if form == "lambda" else "order_lines.py")
-    function = f"{'lambda:exec' if form == 'lambda' else 'exec'}:python3 {script} {folder} {seed} {often}"
-    return [tool, "--archive", archive, "--function", function, "--contract", "writes-itself", "--store", store,
-            "--workers", str(workers), "--batch-size", str(batch), "--retries", "1000", "--retry-backoff", "0.001",
-            "--on-error", "retry"]
+class Form:
+    """One way to a function, at work in `work`; `often`: how many calls in a million end in each way that is not good."""
+
+    def __init__(self, name, work, often, seed):
+        self.name, self.work, self.often, self.seed = name, work, often, seed
+        self.folder = os.path.join(work, "log")
+        os.mkdir(self.folder)
+
+    def script(self, name):
+        return f"{sys.executable} {os.path.join(WORKERS, name)} {self.folder} {self.seed} {self.often}"
+
+    @contextlib.contextmanager
+    def flags(self):
+        if self.name == "lambda":
+            yield ["--function", "lambda:exec:" + self.script("order_lambda.py"), *PATIENT]
+        elif self.name == "lines":
+            yield ["--function", "exec:" + self.script("order_lines.py"), *PATIENT]
+        elif self.name == "sql":
+            yield ["--function", self.sql()]
+        else:
+            with subprocess.Popen(self.script("order_http.py").split(), stdout=subprocess.PIPE, text=True) as service:
+                try:
+                    path = {"binary": "", "invoke": "2015-03-31/functions/order/invocations"}[self.name]
+                    yield ["--function", f"http://127.0.0.1:{service.stdout.readline().strip()}/{path}", *PATIENT]
+                finally:
+                    service.kill()
+
+    def sql(self):
+        """Fails at some events, until it is mended."""
+        path, bad = os.path.join(self.work, "order.sql"), 20_000_000 // (self.often or 1)
+        with open(path, "w") as file:
+            file.write(f"""-- @function order 1
+CREATE TABLE seen (key TEXT PRIMARY KEY, last INTEGER NOT NULL, events INTEGER NOT NULL, inversions INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID;
+INSERT INTO seen
+SELECT _key, {'_position' if self.is_calm or not self.often else f"CASE WHEN _position % {bad} = 5 THEN NULL ELSE _position END"}, 1, 0
+FROM events WHERE true ORDER BY _number
+ON CONFLICT (key) DO UPDATE SET
+  inversions = inversions + (excluded.last <= last), events = events + 1, last = excluded.last;
+""".replace("_position", "CAST(_position AS INTEGER)"))
+        return path
+
+    @property
+    def is_calm(self):
+        return os.path.exists(self.folder + ".calm")
+
+    def calm(self):
+        """From now on nothing fails."""
+        open(self.folder + ".calm", "w").close()
+        if self.name == "sql":
+            self.sql()
+
+    def check(self, store, expected):
+        return check_rows(store, expected) if self.name == "sql" else check(self.folder, expected)
+
+
+class Found:
+    """What a check counted; `most`: deliveries of one event."""
+
+    def __init__(self, inversions, total, missing, most):
+        self.inversions, self.total, self.missing, self.most = inversions, total, missing, most
+
+    @property
+    def is_good(self):
+        return self.inversions == 0 and self.missing == 0
 
 
 def delivered(folder):
-    """Lists of (attempt, partition, position, key), one for each process, in the order it was given them."""
+    """(attempt, partition, position, key) of each process or connection, in the order it was given them."""
     for name in os.listdir(folder):
         with open(os.path.join(folder, name)) as log:
             for line in log:
@@ -30,43 +92,65 @@ def delivered(folder):
 
 
 def check(folder, expected):
-    """(inversions, deliveries, events missing, most deliveries of one event)"""
     last, seen, inversions, total = {}, {}, 0, 0
-    rows = sorted(delivered(folder), key=lambda row: row[0])
-    for attempt, partition, position, key in rows:
+    for attempt, partition, position, key in sorted(delivered(folder), key=lambda row: row[0]):
         total += 1
         before = last.get(key)
         if before and before[0] == attempt and position <= before[1]:
             inversions += 1
         last[key] = (attempt, position)
-        seen[(partition, position)] = seen.get((partition, position), 0) + 1
-    return inversions, total, expected - len(seen), max(seen.values(), default=0)
+        times, _, _ = seen.get((partition, position), (0, attempt, key))
+        seen[(partition, position)] = (times + 1, attempt, key)
+    newest = {}
+    for (_, _), (_, attempt, key) in sorted(seen.items()):
+        if attempt < newest.get(key, attempt):
+            inversions += 1
+        newest[key] = max(attempt, newest.get(key, attempt))
+    return Found(inversions, total, expected - len(seen), max((times for times, _, _ in seen.values()), default=0))
 
 
-def run(tool, archive, events, form, workers, often=200, seed=1, batch=100, kills=0):
-    """Runs to the end through `kills` kill -9s; answers what `check` says, with what was delivered again by kills alone."""
+def check_rows(store, expected):
+    with contextlib.closing(sqlite3.connect(store)) as database:
+        inversions, total = database.execute("SELECT sum(inversions), sum(events) FROM seen").fetchone()
+    return Found(inversions, total, expected - total, 1)
+
+
+def run(tool, archive, events, form, workers, often=200, seed=1, batch=100, kills=0, parks=False):
+    """Runs to the end through `kills` kill -9s; with `parks` what fails is parked, and retried at the end."""
     work = tempfile.mkdtemp()
     try:
-        folder = os.path.join(work, "log")
-        os.mkdir(folder)
-        dice, count = random.Random(seed), 0
-        line = command(tool, archive, os.path.join(work, "s.db"), form, folder, workers, often, seed, batch)
-        while True:
-            process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            if count < kills:
+        made, dice, store = Form(form, work, often, seed), random.Random(seed), os.path.join(work, "s.db")
+        with made.flags() as function:
+            policy = ["--on-error", "park"] if parks else ["--on-error", "retry", "--retries", "1000"]
+            limits = [] if form in ("sql", "binary") else ["--batch-size", str(batch)]
+            if form == "sql" and not parks:
+                policy = []
+            size = ["--lanes" if form == "sql" else "--workers", str(workers)]
+            line = [tool, "--archive", archive, *function, "--store", store, *size, *policy, *limits]
+            for _ in range(kills):
+                process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(0.3 + dice.random() * 0.7)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-                process.stderr.close()
-                count += 1
-                continue
-            errors = process.communicate(timeout=3600)[1]
-            if process.returncode != 0:
-                raise SystemExit(f"seed {seed}: exit {process.returncode}\n{errors}")
-            break
-        return check(folder, events)
+            finish(line, seed, [0, 3] if parks else [0])
+            if parks:
+                made.calm()
+                finish([tool, "failed", "retry", "--store", store, *function, *limits], seed, [0])
+        return made.check(store, events)
     finally:
         shutil.rmtree(work)
+
+
+def finish(line, seed, codes):
+    done = subprocess.run(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=3600)
+    if done.returncode not in codes:
+        raise SystemExit(f"seed {seed}: exit {done.returncode}\n{done.stderr[-2000:]}")
+
+
+# Form, workers, and what is parked instead of tried again.
+LONG = [("lambda", 1, False), ("lambda", 32, False), ("lambda", 4, True), ("lines", 2, False), ("lines", 32, False),
+        ("lines", 7, True), ("invoke", 2, False), ("invoke", 32, False), ("invoke", 7, True), ("sql", 1, False),
+        ("sql", 16, False), ("sql", 4, True), ("binary", 8, False), ("binary", 4, True)]
 
 
 if __name__ == "__main__":
@@ -76,13 +160,20 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        archive = os.path.join(work, "a")
-        generate(archive, "--events", options.events, "--codec", "zstd", "--tally", os.path.join(work, "t"))
-        for form, workers in [("lambda", 1), ("lambda", 2), ("lambda", 32), ("lines", 2), ("lines", 7), ("lines", 32)]:
+        archives = {}
+        for events in (options.events, options.events // 10):
+            archives[events] = os.path.join(work, f"a{events}")
+            generate(archives[events], "--events", events, "--codec", "zstd", "--tally", os.path.join(work, "t"))
+        for form, workers, parks in LONG:
+            # A call for each event takes its time.
+            events = options.events // (10 if form == "binary" else 1)
             began = time.time()
-            found = run(options.tool, archive, options.events, form, workers, seed=options.seed, often=100, kills=3,
-                        batch=1000)
-            print(f"{form} {workers} workers: inversions {found[0]}, deliveries {found[1]:,}, missing {found[2]}, "
-                  f"most of one event {found[3]}, {time.time() - began:.0f} s", flush=True)
-            if found[0] or found[2]:
+            # What a SQL file cannot apply stops the run, so that nothing of it is bad where nothing is parked.
+            often = 0 if form == "sql" and not parks else 20 if parks else 100
+            found = run(options.tool, archives[events], events, form, workers, seed=options.seed, often=often, kills=3,
+                        batch=1000, parks=parks)
+            print(f"{form}{', parking' if parks else ''}, {workers} workers: inversions {found.inversions}, deliveries "
+                  f"{found.total:,} of {events:,}, missing {found.missing}, most of one event {found.most}, "
+                  f"{time.time() - began:.0f} s", flush=True)
+            if not found.is_good:
                 raise SystemExit(1)

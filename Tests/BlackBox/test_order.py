@@ -18,22 +18,36 @@ class Order(unittest.TestCase):
     def tearDownClass(cls):
         shutil.rmtree(cls.folder)
 
+    def run_form(self, form, workers, **how):
+        return order.run(TOOL, self.archive, EVENTS, form, workers, seed=workers, **how)
+
     def test_every_event_comes_and_those_of_a_key_rise_whatever_workers_do(self):
-        for form, workers, often in (("lambda", 1, 20_000), ("lambda", 5, 20_000), ("lines", 2, 300), ("lines", 9, 300)):
+        for form, workers, often in (("lambda", 1, 20_000), ("lambda", 5, 20_000), ("lines", 2, 300), ("lines", 9, 300),
+                                     ("invoke", 3, 20_000), ("binary", 4, 300)):
             with self.subTest(form=form, workers=workers):
-                inversions, deliveries, missing, _ = order.run(
-                    TOOL, self.archive, EVENTS, form, workers, often=often, seed=workers)
-                self.assertEqual((inversions, missing), (0, 0))
-                self.assertGreater(deliveries, EVENTS, "nothing failed")
+                found = self.run_form(form, workers, often=often)
+                self.assertEqual((found.inversions, found.missing), (0, 0))
+                self.assertGreater(found.total, EVENTS, "nothing failed")
+
+    def test_parked_keys_go_on_in_order_once_retried(self):
+        for form, workers, often in (("lambda", 3, 20_000), ("lines", 3, 300), ("invoke", 3, 20_000), ("sql", 3, 5_000)):
+            with self.subTest(form=form, workers=workers):
+                found = self.run_form(form, workers, often=often, parks=True)
+                self.assertEqual((found.inversions, found.missing), (0, 0))
+
+    def test_sql_sees_the_events_of_a_key_in_order(self):
+        for lanes in (1, 6):
+            with self.subTest(lanes=lanes):
+                found = self.run_form("sql", lanes, often=0, kills=2)
+                self.assertEqual((found.inversions, found.missing), (0, 0))
 
     def test_a_kill_delivers_at_most_one_batch_a_worker_again(self):
         for form, workers in (("lambda", 2), ("lines", 4)):
             with self.subTest(form=form, workers=workers):
                 kills, batch = 4, 50
-                inversions, deliveries, missing, _ = order.run(
-                    TOOL, self.archive, EVENTS, form, workers, often=0, seed=workers, batch=batch, kills=kills)
-                self.assertEqual((inversions, missing), (0, 0))
-                self.assertLessEqual(deliveries - EVENTS, kills * workers * batch)
+                found = self.run_form(form, workers, often=0, batch=batch, kills=kills)
+                self.assertEqual((found.inversions, found.missing), (0, 0))
+                self.assertLessEqual(found.total - EVENTS, kills * workers * batch)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,17 @@ struct BatchWorkTests {
     #expect(work.next { _ in false } == [3])
   }
 
+  @Test func whatIsLostOnItsWayUsesUpNoAttempt() {
+    var work = BatchWorkTests.work(3)
+    _ = work.next { _ in false }
+    work.lost(answered: 1)
+    #expect(work.next { _ in false } == [1, 2])
+    work.lost(answered: 0)
+    #expect(work.next { _ in false } == [1, 2])
+    #expect(work.ended(answered: 1, hasFailed: true, failedAt: 1) == .giveUp([2], attempts: 1))
+    #expect(work.next { _ in false } == [])
+  }
+
   @Test func aBatchWithoutHalvesFailsWhole() {
     var work = BatchWorkTests.work(3, retries: 2, bisects: false)
     for wait in [10, 20] as [Int64] {

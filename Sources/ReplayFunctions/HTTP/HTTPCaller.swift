@@ -26,6 +26,8 @@ final class HTTPCaller {
     case answered(HTTPAnswer)
     /// No answer, or none that counts.
     case failed([String])
+    /// A kept connection was closed when the call went out on it: nothing says that the events are to blame.
+    case lost
   }
 
   private let plan: Plan
@@ -67,6 +69,7 @@ final class HTTPCaller {
       case .notConnected(let reason):
         guard let milliseconds = patience.absent(now: monotonicMilliseconds()) else { throw unreachable(reason) }
         try wait(milliseconds)
+      case .lost: return .lost
       case .untrusted(let reason): throw unreachable(reason)
       case .broken(let reason):
         failures += 1

@@ -24,6 +24,8 @@ final class HTTPConnection {
     case notConnected(String)
     /// It was sent, as a whole or not; whether the service worked on it is not known.
     case broken(String)
+    /// As `broken`, and the reason is that a kept connection was closed: the next call makes a new one.
+    case lost
     /// The other side cannot prove that it is who it should be.
     case untrusted(String)
   }
@@ -69,6 +71,8 @@ final class HTTPConnection {
       replay_curl_context(easy, CURLOPT_WRITEDATA, context),
       replay_curl_taking(easy, CURLOPT_HEADERFUNCTION, ReceivedAnswer.takeHeader),
       replay_curl_context(easy, CURLOPT_HEADERDATA, context),
+      replay_curl_asking(easy, ReceivedAnswer.allowSending),
+      replay_curl_context(easy, CURLOPT_PREREQDATA, context),
     ]
     if let signing {
       codes += [
@@ -139,6 +143,7 @@ final class HTTPConnection {
 
   private func outcome(_ code: CURLcode, _ milliseconds: Int64) -> Outcome {
     if code == CURLE_OK { return .answered(received.answer(status: replay_curl_status(easy))) }
+    if received.isLost { return .lost }
     if received.isTooLong { return .broken("it answered more than \(HTTPConnection.maxAnswerBytes) bytes") }
     let told = String(cString: errorText)
     let shown = told.isEmpty ? String(cString: curl_easy_strerror(code)) : told

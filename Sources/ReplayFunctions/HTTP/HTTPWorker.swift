@@ -59,7 +59,7 @@ final class HTTPWorker: FunctionWorker {
       switch try answer(try caller.call(headers + own, body: body)) {
       case .success(let answer): outcome.answers.append((1, answer))
       case .failure(let failure):
-        outcome.failure = DeliveryOutcome.Failure(at: place, reasons: failure.reasons)
+        outcome.failure = failure.isLost ? .lost : DeliveryOutcome.Failure(at: place, reasons: failure.reasons)
         return outcome
       }
     }
@@ -79,7 +79,8 @@ final class HTTPWorker: FunctionWorker {
       ]
     switch try answer(try caller.call(headers, body: writer.bytes)) {
     case .success(let answer): return DeliveryOutcome(answers: [(delivery.events.count, answer)])
-    case .failure(let failure): return .failed(failure.reasons)
+    case .failure(let failure):
+      return failure.isLost ? DeliveryOutcome(failure: .lost) : .failed(failure.reasons)
     }
   }
 
@@ -94,12 +95,16 @@ final class HTTPWorker: FunctionWorker {
     return (headers, Array(encoded[(place + 1)...]))
   }
 
-  private struct Failure: Error { let reasons: [String] }
+  private struct Failure: Error {
+    var reasons: [String] = []
+    var isLost = false
+  }
 
   /// What the answer is to its events. An empty one is one without changes.
   private func answer(_ result: HTTPCaller.Result) throws -> Result<JSONValue, Failure> {
     switch result {
     case .failed(let reasons): return .failure(Failure(reasons: reasons))
+    case .lost: return .failure(Failure(isLost: true))
     case .answered(let answer):
       guard answer.isSuccess else { return .failure(Failure(reasons: caller.reasons(answer))) }
       guard plan.contract == .changes, !answer.body.allSatisfy({ $0 <= 0x20 }) else { return .success(.object([])) }

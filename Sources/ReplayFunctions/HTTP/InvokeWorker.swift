@@ -36,6 +36,7 @@ final class InvokeWorker: FunctionWorker {
       ]
     switch try caller.call(headers, body: plan.shape.batch(delivery.events)) {
     case .failed(let reasons): return .failed(reasons)
+    case .lost: return DeliveryOutcome(failure: .lost)
     case .answered(let answer): return try outcome(answer, delivery)
     }
   }

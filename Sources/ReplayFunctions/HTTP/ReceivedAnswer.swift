@@ -6,10 +6,13 @@ final class ReceivedAnswer {
   private var retryAfter: String?
   private var functionError: String?
   private(set) var isTooLong = false
+  private var timesSent = 0
+  /// Whether the call went out on a kept connection that then was found closed.
+  private(set) var isLost = false
 
   func clear() {
     body = []
-    (retryAfter, functionError, isTooLong) = (nil, nil, false)
+    (retryAfter, functionError, isTooLong, timesSent, isLost) = (nil, nil, false, 0, false)
   }
 
   func answer(status: Int) -> HTTPAnswer {
@@ -29,6 +32,16 @@ final class ReceivedAnswer {
     let answer = Unmanaged<ReceivedAnswer>.fromOpaque(context).takeUnretainedValue()
     answer.take(header: UnsafeRawBufferPointer(start: bytes, count: size * count))
     return size * count
+  }
+
+  /// Before a request is sent. Left alone, libcurl would send what was lost with a kept connection once more; but the service
+  /// may have worked on it, and is to be told that it comes again.
+  static let allowSending: replay_curl_gate = { context, _, _, _, _ in
+    guard let context else { return CURL_PREREQFUNC_ABORT }
+    let answer = Unmanaged<ReceivedAnswer>.fromOpaque(context).takeUnretainedValue()
+    answer.timesSent += 1
+    answer.isLost = answer.timesSent > 1
+    return answer.isLost ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK
   }
 
   /// False where it is too much.

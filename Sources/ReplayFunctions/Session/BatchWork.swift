@@ -72,6 +72,13 @@ struct BatchWork {
     return again(rest, attempts: attempts + 1, isNamed: failedAt != nil)
   }
 
+  /// Behind the first `answered` ones nothing is known of the events that `next` gave, and nothing is held against them.
+  mutating func lost(answered: Int) {
+    let part = parts.removeLast()
+    let rest = Array(part.events.dropFirst(answered))
+    if !rest.isEmpty { parts.append(Part(events: rest, attempts: answered == 0 ? part.attempts : 0)) }
+  }
+
   private mutating func again(_ rest: [Int], attempts: Int, isNamed: Bool) -> Step {
     if attempts <= limits.retries {
       parts.append(Part(events: rest, attempts: attempts))

@@ -29,6 +29,11 @@ struct DeliveryOutcome {
     let at: Int?
     /// One line each.
     let reasons: [String]
+    /// Whether it counts as one of the events' attempts; if not, they are delivered again at once.
+    var isAttempt = true
+
+    /// The call was lost on its way, or its answer was.
+    static let lost = Failure(at: nil, reasons: [], isAttempt: false)
   }
 
   /// One answer for so many events, in their order. Those behind them were not applied.
@@ -49,6 +54,8 @@ protocol FunctionWorker: AnyObject {
   /// Hands the delivery over and answers true, where that need not wait for the function; `deliver` then is called for it in
   /// any case.
   func begin(_ delivery: Delivery) throws -> Bool
+  /// Whether `deliver` would not have to wait for what was begun.
+  var isAnswered: Bool { get }
   /// Waits for the answer. Throws only what is wrong with the function as a whole, whatever the event: that it cannot be
   /// started. Never returns while a call that it gave up could still change anything.
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome
@@ -61,6 +68,7 @@ protocol FunctionWorker: AnyObject {
 
 extension FunctionWorker {
   func begin(_ delivery: Delivery) throws -> Bool { false }
+  var isAnswered: Bool { true }
   func verify() throws {}
 }
 

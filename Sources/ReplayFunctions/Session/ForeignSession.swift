@@ -34,6 +34,9 @@ final class ForeignSession: FunctionSession {
     var isHandedOver = false
   }
 
+  /// Full batches that may wait for the function, so that it has the next one at once; the lane waits where there are more.
+  private static let maxReady = 4
+
   private let worker: any FunctionWorker
   private let limits: Limits
   private let contract: FunctionContract
@@ -41,6 +44,8 @@ final class ForeignSession: FunctionSession {
   /// The function's name, for messages.
   private let name: String
   private var open: [UInt32: Batch] = [:]
+  /// Full batches, in the order in which they are delivered.
+  private var ready: [Batch] = []
   private var flight: Flight?
   private(set) var heldBytes = 0
   private var phase = Phase.archive
@@ -83,7 +88,7 @@ final class ForeignSession: FunctionSession {
       }
       let key = Array(text.bytes)
       // Behind what is held of its key, where anything may be.
-      if flight == nil, open[event.partitionIndex] == nil, left.isParked(key) {
+      if flight == nil, ready.isEmpty, open[event.partitionIndex] == nil, left.isParked(key) {
         left.queue(event.place, key: key, record: Array(event.wholeRecord.bytes))
         continue
       }
@@ -92,6 +97,7 @@ final class ForeignSession: FunctionSession {
         encoded: try worker.encode(event, key: text, phase: phase),
         record: keepsRecords ? Array(event.wholeRecord.bytes) : [])
       try take(held, changes, left)
+      if !ready.isEmpty, worker.isAnswered { try deliverNext(changes, left) }
     }
   }
 
@@ -114,6 +120,7 @@ final class ForeignSession: FunctionSession {
 
   func settle(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
+    while !ready.isEmpty { try deliverNext(changes, left) }
     try land(changes, left)
     try worker.verify()
   }
@@ -122,7 +129,7 @@ final class ForeignSession: FunctionSession {
     // Whatever it answers now counts for nothing; but until it has answered, it is still at work on those events.
     if let flight, flight.isHandedOver, let delivery = flight.delivery { _ = try? worker.deliver(delivery) }
     flight = nil
-    open = [:]
+    (open, ready) = ([:], [])
     heldBytes = 0
     isCancelled.store(false, ordering: .releasing)
   }
@@ -136,9 +143,18 @@ final class ForeignSession: FunctionSession {
 
   // MARK: Delivering
 
+  /// The partition's batch is as full as it gets.
   private func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
-    try land(changes, left)
     guard let batch = open.removeValue(forKey: partition) else { return }
+    ready.append(batch)
+    if flight?.isHandedOver != true || ready.count > Self.maxReady { try deliverNext(changes, left) }
+  }
+
+  /// Waits for the batch that is under way, and hands the next one over.
+  private func deliverNext(_ changes: Changes, _ left: LeftEvents) throws {
+    try land(changes, left)
+    guard !ready.isEmpty else { return }
+    let batch = ready.removeFirst()
     let policy = left.policy
     let work = BatchWork(
       count: batch.events.count,
@@ -172,6 +188,11 @@ final class ForeignSession: FunctionSession {
       let (answered, failure) = try apply(outcome, delivery.events, changes)
       if failure != nil { attempt = log.nextAttempt(keys) }
       try mark(delivery.events.prefix(answered), left)
+      if let failure, !failure.isAttempt {
+        flight.work.lost(answered: answered)
+        flight.delivery = try next(&flight, left)
+        continue
+      }
       switch flight.work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
       case .goOn: break
       case .wait(let milliseconds):

@@ -3,6 +3,8 @@ import json, os, random, signal, sys, time
 
 folder, seed, often = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 dice = random.Random(f"{seed} {os.getpid()} {time.time_ns()}")
+if os.path.exists(folder + ".calm"):
+    often = 0
 with open(os.path.join(folder, f"{os.getpid()}-{time.time_ns()}"), "w", buffering=1 << 16) as log:
     for line in sys.stdin:
         event = json.loads(line)
