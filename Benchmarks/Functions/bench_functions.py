@@ -1,7 +1,8 @@
 """What it costs to call a function in another language: the same fold over every event of the same archive, in turns.
 
 The Lambda form (Python behind awslambdaric, unmodified) beside a bare loop of `handler(json.loads(batch))` over the same batch
-texts in one process: the ratio is what replay, the Runtime API and the client add, per worker. Then events a second of each
+texts in one process: the ratio is what replay, the Runtime API and the client add, per worker; and beside the client alone,
+which is handed the same texts ready-made: the ratio is what replay adds. Then events a second of each
 form with two workers. All must leave the same rows, whose hash is printed. `--raw PATH` keeps every run.
 """
 import argparse, base64, glob, hashlib, json, os, platform, re, sqlite3, statistics, subprocess, sys, tempfile, time
@@ -60,17 +61,22 @@ def overhead(archive, options, raw):
     for size in options.batch_sizes:
         path = os.path.join(os.path.dirname(archive), f"batches-{size}")
         write_batches(archive, size, path)
-        ratios = []
+        ratios, beside = [], []
         for turn in range(options.rounds):
-            bare = subprocess.run(["taskset", "-c", "0", os.path.join(PYTHON, "python3"), os.path.join(HERE, "bare_loop.py"), path],
-                                  capture_output=True, text=True, check=True).stdout
+            bare, client = (float(subprocess.run([*pinned, os.path.join(PYTHON, "python3"), os.path.join(HERE, script), path],
+                                                 capture_output=True, text=True, check=True).stdout)
+                            for pinned, script in ((["taskset", "-c", "0"], "bare_loop.py"), ([], "ready_batches.py")))
             seconds, digest = timed(archive, f"lambda:{HERE}/counts.py:handler", *declared, "--workers", 1, "--batch-size",
                                     size)
-            ratios.append(seconds / float(bare))
-            raw.append({"what": "overhead", "batch": size, "bare": float(bare), "lambda": seconds, "rows": digest})
-        print(f"lambda / bare loop, one worker, batches of {size}: {statistics.median(ratios):.2f} "
-              f"({min(ratios):.2f}..{max(ratios):.2f}), {options.events / raw[-1]['lambda']:,.0f} events/s, "
-              f"rows {raw[-1]['rows']}", flush=True)
+            ratios.append(seconds / bare)
+            beside.append(seconds / client)
+            raw.append({"what": "overhead", "batch": size, "bare": bare, "client": client, "lambda": seconds, "rows": digest})
+        print(f"lambda, one worker, batches of {size}: {spread(ratios)} of the bare loop, {spread(beside)} of the client alone; "
+              f"{options.events / raw[-1]['lambda']:,.0f} events/s, rows {raw[-1]['rows']}", flush=True)
+
+
+def spread(ratios):
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
 
 
 def forms(archive, options, raw):
