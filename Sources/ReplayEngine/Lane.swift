@@ -146,6 +146,12 @@ final class Lane {
   /// True where a function works in a process or a service of its own, which is waited for.
   var hasSessions: Bool { sessions.contains { $0 != nil } }
 
+  /// Nil where nothing waits for more.
+  var waiting: SessionWait? {
+    guard let soonest = sessions.compactMap({ $0?.waitMilliseconds }).min() else { return nil }
+    return SessionWait(milliseconds: soonest, hasDelivered: sessions.contains { $0?.hasDelivered ?? true })
+  }
+
   /// Applies what is held back.
   func settle() throws {
     for held in held { try held?.settle() }

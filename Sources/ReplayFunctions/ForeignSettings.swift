@@ -9,6 +9,8 @@ public struct ForeignSettings: Sendable {
   public var batchEvents: Int?
   public var batchBytes = 6 << 20
   public var isPerKey = false
+  /// Live, how long a batch that is not full waits for more events.
+  public var waitMilliseconds: Int64 = 0
   public var bisects = true
   public var rate: RateLimit?
   public var timeoutMilliseconds: Int64 = 60_000
@@ -52,7 +54,7 @@ public struct ForeignSettings: Sendable {
     case .exec(let command):
       let plan = LineWorker.Plan(
         command: command, environment: ChildEnvironment(handedOn: handedOn), limits: limits, isIsolated: isIsolated,
-        payload: payload, id: reads.id(), isBatched: isLineABatch)
+        payload: payload, id: reads.id(), time: reads.time(), isBatched: isLineABatch)
       make = { _ in LineWorker(plan) }
     case .lambda(let file, let handler):
       let plan = try lambda(HandlerFile(file, handler: handler), name, payload, &reads)
@@ -65,6 +67,7 @@ public struct ForeignSettings: Sendable {
     var limits = ForeignSession.Limits()
     (limits.events, limits.bytes) = (batchEvents ?? limits.events, batchBytes)
     (limits.bisects, limits.rate, limits.isPerKey) = (bisects, rate, isPerKey)
+    limits.waitMilliseconds = waitMilliseconds
     return ForeignFunction(
       name: name, declaration: declaration, contract: contract, reads: reads, limits: limits, makeWorker: make)
   }

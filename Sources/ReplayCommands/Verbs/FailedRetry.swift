@@ -14,7 +14,7 @@ struct FailedRetry {
   init(_ command: Failed, _ path: String) throws {
     self.command = command
     self.path = path
-    projection = try FunctionShelf.loaded(command.function ?? "", command.foreign)
+    projection = try FunctionShelf.several([command.function ?? ""], command.foreign)[0]
   }
 
   func run() throws {

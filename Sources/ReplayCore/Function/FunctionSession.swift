@@ -15,6 +15,28 @@ public protocol FunctionSession: AnyObject {
   func cancel()
   /// What is held and not applied, in bytes.
   var heldBytes: Int { get }
+  /// Milliseconds that what was taken in may still wait for more to be delivered with it; nil where nothing waits.
+  var waitMilliseconds: Int64? { get }
+  /// Whether something was delivered since `settle`: a commit is to follow.
+  var hasDelivered: Bool { get }
+}
+
+extension FunctionSession {
+  public var waitMilliseconds: Int64? { nil }
+  public var hasDelivered: Bool { true }
+}
+
+/// What the functions of a lane wait for, so that a commit, which delivers everything, may wait too.
+public struct SessionWait: Sendable, Equatable {
+  /// Until the first of them has waited long enough.
+  public var milliseconds: Int64
+  /// Whether some function was given events that no commit holds yet.
+  public var hasDelivered: Bool
+
+  public init(milliseconds: Int64, hasDelivered: Bool) {
+    self.milliseconds = milliseconds
+    self.hasDelivered = hasDelivered
+  }
 }
 
 /// Where an event is, for who keeps it longer than its batch.

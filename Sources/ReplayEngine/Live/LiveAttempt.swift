@@ -110,7 +110,7 @@ final class LiveAttempt {
     setup.observe(state)
     while true {
       let patience = commits.patience(
-        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds)
+        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds, waiting: waiting)
       let event = try polled(patience)
       var hasChanged = false
       switch event {
@@ -145,10 +145,15 @@ final class LiveAttempt {
     }
   }
 
-  /// A run that has nothing to commit would not notice that another one follows in its place.
+  /// Who is to end once it has caught up waits for no more events.
+  private var waiting: SessionWait? { setup.options.untilCaughtUp ? nil : lane.waiting }
+
+  /// A run that has nothing to commit soon would not notice that another one follows in its place.
   private func verifyOwner() throws {
     let now = setup.options.now()
-    guard moved.isEmpty, now - ownerAsked >= LiveAttempt.ownerMilliseconds else { return }
+    guard moved.isEmpty || waiting?.hasDelivered == false, now - ownerAsked >= LiveAttempt.ownerMilliseconds else {
+      return
+    }
     ownerAsked = now
     // A store that cannot be asked now will be asked again; its trouble is the next commit's to say.
     guard let takeover = try? setup.store.takenOver() else { return }
@@ -164,7 +169,8 @@ final class LiveAttempt {
 
   private func isDue(_ rests: Bool) -> Bool {
     commits.isDue(
-      now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes)
+      now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes,
+      waiting: waiting)
   }
 
   private func askEnds() {

@@ -20,6 +20,8 @@ final class InvokeWorker: FunctionWorker {
   func cancel() { caller.cancel() }
   func close() { caller.close() }
 
+  func time(of event: Event) -> Timestamp? { plan.shape.time(of: event) }
+
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
     try plan.shape.record(
       event, key: key, payload: event[plan.payload], tail: tail.bytes(event.partition.log, of: plan.shape))

@@ -42,6 +42,19 @@ struct DynamoDBEvents: ShapedEvents {
     return writer.bytes
   }
 
+  /// `ApproximateCreationDateTime`, in whichever unit it was archived: seconds in DynamoDB's own streams, milliseconds or
+  /// microseconds in Kinesis Data Streams.
+  func time(of event: Event) -> Timestamp? {
+    guard let change = event[change],
+      case .number(let text)? = (try? JSONReader.read(change.bytes))?[DynamoDBEvents.created],
+      let number = Double(text), number >= 0, number < 1e17
+    else { return nil }
+    let unit = number < 1e11 ? 1e6 : number < 1e14 ? 1e3 : 1
+    return Timestamp(microseconds: Int64((number * unit).rounded()))
+  }
+
+  private static let created = "ApproximateCreationDateTime"
+
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
 
   /// A record is named by the number that it carries, which may be the one of its own stream.

@@ -12,6 +12,8 @@ protocol ShapedEvents: Sendable {
   func tail(_ log: String) -> [UInt8]
   /// One record of the batch, without what stands between records.
   func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) throws -> [UInt8]
+  /// What stands for the record's time of arrival; nil where the event has none that can be read.
+  func time(of event: Event) -> Timestamp?
   /// The batch of records that `record` made.
   func batch(_ events: [HeldEvent]) -> [UInt8]
   /// The place in the batch of the record that `itemIdentifier` names; nil where it names none.
@@ -125,6 +127,8 @@ struct KinesisEvents: ShapedEvents {
     return writer.bytes
   }
 
+  func time(of event: Event) -> Timestamp? { event.time(time) }
+
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
 
   func place(of identifier: JSONValue, in events: [HeldEvent]) -> Int? {
@@ -133,8 +137,11 @@ struct KinesisEvents: ShapedEvents {
 }
 
 extension Event {
-  /// The event's own time, where it has one that can be read: what stands for a time of arrival, which no archive keeps.
-  func moment(_ field: TimeField) -> Timestamp { ((try? self[ifPresent: field]) ?? nil) ?? Timestamp(microseconds: 0) }
+  /// The event's own time, where it has one that can be read.
+  func time(_ field: TimeField) -> Timestamp? { (try? self[ifPresent: field]) ?? nil }
+
+  /// The same, or 1970: what stands for a time of arrival, which no archive keeps.
+  func moment(_ field: TimeField) -> Timestamp { time(field) ?? Timestamp(microseconds: 0) }
 }
 
 /// Seconds since 1970 with three digits behind the point.

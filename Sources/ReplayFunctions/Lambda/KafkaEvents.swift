@@ -44,6 +44,8 @@ struct KafkaEvents: ShapedEvents {
     }
   }
 
+  func time(of event: Event) -> Timestamp? { event.time(time) }
+
   func batch(_ events: [HeldEvent]) -> [UInt8] {
     var writer = JSONWriter()
     writer.raw("{\"eventSource\":\"aws:kafka\",\"eventSourceArn\":")

@@ -36,6 +36,8 @@ final class LambdaWorker: FunctionWorker {
     self.number = number
   }
 
+  func time(of event: Event) -> Timestamp? { plan.shape.time(of: event) }
+
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
     try plan.shape.record(
       event, key: key, payload: event[plan.payload], tail: tail.bytes(event.partition.log, of: plan.shape))

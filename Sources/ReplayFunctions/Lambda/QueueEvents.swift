@@ -39,6 +39,8 @@ struct QueueEvents: ShapedEvents {
     return [part(0..<8), part(8..<12), "3" + part(13..<16), "8" + part(17..<20), part(20..<32)].joined(separator: "-")
   }
 
+  func time(of event: Event) -> Timestamp? { event.time(time) }
+
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
 
   func place(of identifier: JSONValue, in events: [HeldEvent]) -> Int? {

@@ -6,6 +6,8 @@ struct HeldEvent {
   /// The place of its partition in the plan.
   let partition: UInt32
   let key: [UInt8]
+  /// The event's own time; nil where nobody asks for it, or it has none that can be read.
+  let time: Timestamp?
   /// The event as the function is given it.
   let encoded: [UInt8]
   /// As archived, for who keeps it where it cannot be applied; empty where nobody would.
@@ -46,6 +48,8 @@ struct DeliveryOutcome {
 protocol FunctionWorker: AnyObject {
   /// The event as `deliver` will hand it over. Called once an event.
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8]
+  /// The event's own time; nil where it has none that can be read.
+  func time(of event: Event) -> Timestamp?
   /// Hands the delivery over and answers true, where that need not wait for the function; `deliver` then is called for it in
   /// any case.
   func begin(_ delivery: Delivery) throws -> Bool

@@ -14,6 +14,12 @@ final class ForeignSession: FunctionSession {
     var rate: RateLimit?
     /// At most one event of a key in a delivery.
     var isPerKey = false
+    /// Live, how long a batch that is not full waits for more events, from its first one on.
+    var waitMilliseconds: Int64 = 0
+    /// A clock in milliseconds that never goes back.
+    var now: @Sendable () -> Int64 = monotonicMilliseconds
+    /// The time of day, in milliseconds since 1970.
+    var wall: @Sendable () -> Int64 = wallMilliseconds
   }
 
   /// The open batch of one partition.
@@ -21,6 +27,10 @@ final class ForeignSession: FunctionSession {
     var events: [HeldEvent] = []
     var bytes = 0
     var keys: Set<[UInt8]> = []
+    /// When its first event came.
+    let since: Int64
+
+    init(since: Int64) { self.since = since }
   }
 
   /// The batch that is under way: the lane makes the next one while the function works on it.
@@ -43,6 +53,7 @@ final class ForeignSession: FunctionSession {
   private var open: [UInt32: Batch] = [:]
   private var flight: Flight?
   private(set) var heldBytes = 0
+  private(set) var hasDelivered = false
   private var phase = Phase.archive
   private let isCancelled = Atomic<Bool>(false)
   private var log = DeliveryLog(run: 0) { _ in }
@@ -89,6 +100,7 @@ final class ForeignSession: FunctionSession {
       }
       let held = HeldEvent(
         place: event.place, partition: event.partitionIndex, key: key,
+        time: left.policy.maxAgeMilliseconds == nil ? nil : worker.time(of: event),
         encoded: try worker.encode(event, key: text, phase: phase),
         record: keepsRecords ? Array(event.wholeRecord.bytes) : [])
       try take(held, changes, left)
@@ -103,7 +115,7 @@ final class ForeignSession: FunctionSession {
     {
       try deliver(event.partition, changes, left)
     }
-    let batch = open[event.partition] ?? Batch()
+    let batch = open[event.partition] ?? Batch(since: limits.waitMilliseconds > 0 ? limits.now() : 0)
     if batch.events.isEmpty { open[event.partition] = batch }
     batch.events.append(event)
     batch.bytes += size
@@ -116,6 +128,12 @@ final class ForeignSession: FunctionSession {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
     try land(changes, left)
     try worker.verify()
+    hasDelivered = false
+  }
+
+  var waitMilliseconds: Int64? {
+    guard limits.waitMilliseconds > 0, let oldest = open.values.map(\.since).min() else { return nil }
+    return max(0, oldest + limits.waitMilliseconds - limits.now())
   }
 
   func abandon() {
@@ -124,6 +142,7 @@ final class ForeignSession: FunctionSession {
     flight = nil
     open = [:]
     heldBytes = 0
+    hasDelivered = false
     isCancelled.store(false, ordering: .releasing)
   }
 
@@ -139,6 +158,7 @@ final class ForeignSession: FunctionSession {
   private func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
     try land(changes, left)
     guard let batch = open.removeValue(forKey: partition) else { return }
+    hasDelivered = true
     let policy = left.policy
     let work = BatchWork(
       count: batch.events.count,
@@ -172,12 +192,17 @@ final class ForeignSession: FunctionSession {
       let (answered, failure) = try apply(outcome, delivery.events, changes)
       if failure != nil { attempt = log.nextAttempt(keys) }
       try mark(delivery.events.prefix(answered), left)
-      switch flight.work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
+      let events = flight.events
+      let isTooOld = { (place: Int) in self.isTooOld(events[place], left.policy) }
+      switch flight.work.ended(
+        answered: answered, hasFailed: failure != nil, failedAt: failure?.at, isTooOld: isTooOld)
+      {
       case .goOn: break
       case .wait(let milliseconds):
         try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
-      case .giveUp(let lost, let attempts):
-        try give(up: lost.map { flight.events[$0] }, attempts, failure?.reasons ?? [], left)
+      case .giveUp(let lost, let attempts, let isTooOld):
+        let age = isTooOld ? left.policy.maxAgeMilliseconds.map(ForeignSession.tooOld) : nil
+        try give(up: lost.map { events[$0] }, attempts, (failure?.reasons ?? []) + [age].compactMap { $0 }, left)
       }
       flight.delivery = try next(&flight, left)
     }
@@ -188,6 +213,16 @@ final class ForeignSession: FunctionSession {
   private func mark(_ events: ArraySlice<HeldEvent>, _ left: LeftEvents) throws {
     guard contract == .writesItself, let last = events.last, left.byteCount == 0 else { return }
     try log.delivered(last.place.partition, keys, next: last.place.position.successor)
+  }
+
+  /// Whether the event's age forbids to try it again.
+  private func isTooOld(_ event: HeldEvent, _ policy: FailurePolicy) -> Bool {
+    guard let limit = policy.maxAgeMilliseconds, let time = event.time else { return false }
+    return limits.wall() - time.microseconds / 1000 > limit
+  }
+
+  private static func tooOld(_ milliseconds: Int64) -> String {
+    "older than \(milliseconds / 1000) seconds (--max-record-age): not tried again"
   }
 
   /// Whether the event is of a key that was parked meanwhile; it then is behind the bad one.
