@@ -23,6 +23,11 @@ struct ForeignOptions: ParsableArguments {
   var batchBytes = 6 << 20
   @Option(help: "Live, seconds that a call which is not full waits for more events, from its first one on.")
   var batchWindow = 0.0
+  @Option(
+    help:
+      "Seconds of the tumbling windows in which a Lambda handler of Kinesis or DynamoDB events is called; its one worker has all keys."
+  )
+  var tumblingWindow: Int?
   @Flag(help: "At most one event of a key in a call, for handlers that work on a batch's events side by side.")
   var perKeyBatches = false
   @Flag(help: "Do not look for a bad event by halves: a batch fails whole.")
@@ -64,6 +69,14 @@ struct ForeignOptions: ParsableArguments {
     }
     if !(1...(256 << 20)).contains(batchBytes) { throw ValidationError("--batch-bytes must be from 1 to 268,435,456.") }
     if !(0...300).contains(batchWindow) { throw ValidationError("--batch-window must be from 0 to 300 seconds.") }
+    if let tumblingWindow {
+      if !(1...900).contains(tumblingWindow) {
+        throw ValidationError("--tumbling-window must be from 1 to 900 seconds.")
+      }
+      if let workers, workers > 1 {
+        throw ValidationError("--tumbling-window goes with --workers 1: a window has all keys of its partition.")
+      }
+    }
     if let workers, !(1...1_000).contains(workers) { throw ValidationError("--workers must be from 1 to 1,000.") }
     if let maxRate, !(maxRate > 0) { throw ValidationError("--max-rate must be above 0.") }
     for seconds in [functionTimeout, functionStartTimeout] where !(0.01...86_400).contains(seconds) {
@@ -75,6 +88,11 @@ struct ForeignOptions: ParsableArguments {
   /// What is promised of a function that writes by itself; nil of every other one.
   static func delivery(_ projection: any Projection) -> String? {
     guard let function = projection as? ForeignFunction, function.contract == .writesItself else { return nil }
+    if function.windowSeconds != nil {
+      return
+        "delivery  \(function.name) writes by itself: each event at least once, a partition's in order; after a kill what was "
+        + "given since the last commit is repeated, with its windows' state of then"
+    }
     return
       "delivery  \(function.name) writes by itself: each event at least once, a key's in order; after a kill at most one call "
       + "of each worker is repeated"
@@ -117,6 +135,7 @@ struct ForeignOptions: ParsableArguments {
     (settings.shape, settings.sourceARN) = (eventShape, eventSourceArn)
     (settings.batchEvents, settings.batchBytes) = (batchSize, batchBytes)
     (settings.isPerKey, settings.bisects) = (perKeyBatches, !noBisect)
+    settings.windowSeconds = tumblingWindow.map(Int64.init)
     settings.waitMilliseconds = Int64((batchWindow * 1000).rounded())
     if let maxRate { ForeignOptions.rate.perSecond = maxRate }
     settings.rate = ForeignOptions.rate

@@ -9,6 +9,10 @@ public protocol FunctionSession: AnyObject {
   func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws
   /// Applies everything that was taken in: after it a cut is made.
   func settle(_ changes: Changes, _ left: LeftEvents) throws
+  /// After `begin`: the windows that are not over, as committed.
+  func resume(_ windows: [Partition: OpenWindow])
+  /// After `settle`: the open windows that changed since it was asked last, to be committed with what was applied.
+  func takeWindows() -> [Partition: OpenWindow]
   /// Forgets what was taken in and not applied: the epoch is dropped.
   func abandon()
   /// From any thread: a call that is being waited for is given up; `apply` or `settle` then throws.
@@ -24,6 +28,8 @@ public protocol FunctionSession: AnyObject {
 extension FunctionSession {
   public var waitMilliseconds: Int64? { nil }
   public var hasDelivered: Bool { true }
+  public func resume(_ windows: [Partition: OpenWindow]) {}
+  public func takeWindows() -> [Partition: OpenWindow] { [:] }
 }
 
 /// What the functions of a lane wait for, so that a commit, which delivers everything, may wait too.

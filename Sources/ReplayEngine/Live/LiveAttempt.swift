@@ -61,7 +61,8 @@ final class LiveAttempt {
     lane = try Lane(
       setup.projections, setup.extraction, store: setup.store, partitions: partitions,
       isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max,
-      onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents)
+      onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents,
+      windows: state.windows)
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
@@ -71,7 +72,7 @@ final class LiveAttempt {
     // Last: its thread ends with `close()`, which nobody calls where this throws.
     committer = try Committer(
       setup.store, books: ledger, frontiers: frontiers, kept: state.kept, maxKeptBytes: setup.options.maxKeptBytes,
-      keyOwners: nil, now: setup.options.now, observe: { _ in })
+      windows: state.windows, keyOwners: nil, now: setup.options.now, observe: { _ in })
   }
 
   func close() {
@@ -302,7 +303,7 @@ final class LiveAttempt {
     } catch let refused as RefusedEvent {
       throw LiveRun.Fault(error: refused.error, partition: refused.place.partition, position: refused.place.position)
     } catch let error as ReplayError { throw LiveRun.Fault(error) ?? error }
-    state.kept = committer.kept
+    (state.kept, state.windows) = (committer.kept, committer.windows)
     for (index, moves) in moves.enumerated() {
       frontiers[index].merge(moves.frontier) { $1 }
       state.books[index] += taken.total(of: index)

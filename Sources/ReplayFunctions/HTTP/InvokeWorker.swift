@@ -36,7 +36,7 @@ final class InvokeWorker: FunctionWorker {
       delivery.headers + [
         "Content-Type: application/json", "X-Amz-Client-Context: \(encoded)",
       ]
-    switch try caller.call(headers, body: plan.shape.batch(delivery.events)) {
+    switch try caller.call(headers, body: plan.shape.body(delivery)) {
     case .failed(let reasons): return .failed(reasons)
     case .answered(let answer): return try outcome(answer, delivery)
     }

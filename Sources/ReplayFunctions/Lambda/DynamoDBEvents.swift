@@ -37,7 +37,7 @@ struct DynamoDBEvents: ShapedEvents {
     add("SizeBytes", "\(change.count)")
     add("StreamViewType", "\"NEW_AND_OLD_IMAGES\"")
     writer.raw("},\"eventSourceARN\":")
-    writer.string(origin.arn("dynamodb", "table/\(place.partition.log)/stream/1970-01-01T00:00:00.000"))
+    writer.string(sourceARN(place.partition.log))
     writer.raw("}")
     return writer.bytes
   }
@@ -54,6 +54,10 @@ struct DynamoDBEvents: ShapedEvents {
   }
 
   private static let created = "ApproximateCreationDateTime"
+
+  func sourceARN(_ log: String) -> String {
+    origin.arn("dynamodb", "table/\(log)/stream/1970-01-01T00:00:00.000")
+  }
 
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
 

@@ -22,6 +22,8 @@ struct Delivery {
   let run: Int64
   /// Rises within the run whenever events are delivered again. Of one attempt, the events of a key rise.
   let attempt: Int
+  /// Of a function with time windows, what the call says of its own; without events it is a window's last.
+  var window: WindowCall?
 }
 
 /// What came of a delivery: the answers for its first events, and what then failed, if anything did.

@@ -16,6 +16,8 @@ final class ForeignSession: FunctionSession {
     var isPerKey = false
     /// Live, how long a batch that is not full waits for more events, from its first one on.
     var waitMilliseconds: Int64 = 0
+    /// The length of the time windows that the function works in; nil: none.
+    var windowSeconds: Int64?
     /// A clock in milliseconds that never goes back.
     var now: @Sendable () -> Int64 = monotonicMilliseconds
     /// The time of day, in milliseconds since 1970.
@@ -44,12 +46,12 @@ final class ForeignSession: FunctionSession {
     var isHandedOver = false
   }
 
-  private let worker: any FunctionWorker
+  let worker: any FunctionWorker
   private let limits: Limits
   private let contract: FunctionContract
   private let answered: AnsweredChanges
   /// The function's name, for messages.
-  private let name: String
+  let name: String
   private var open: [UInt32: Batch] = [:]
   private var flight: Flight?
   private(set) var heldBytes = 0
@@ -62,6 +64,7 @@ final class ForeignSession: FunctionSession {
   private var before = DeliveredEvents()
   /// Of deliveries now; a higher one goes back to what was delivered before.
   private var attempt = 1
+  var windows: SessionWindows?
 
   init(
     _ name: String, worker: any FunctionWorker, contract: FunctionContract, tables: [DeclaredTable], limits: Limits
@@ -70,14 +73,23 @@ final class ForeignSession: FunctionSession {
     self.worker = worker
     self.contract = contract
     self.limits = limits
-    answered = AnsweredChanges(tables: tables)
+    answered = AnsweredChanges(tables: tables, hasState: limits.windowSeconds != nil)
   }
 
   func begin(_ log: DeliveryLog, keys range: KeyRange) {
     (self.log, keys) = (log, range)
-    before = contract == .writesItself ? log.delivered : DeliveredEvents()
+    before = keepsMarks ? log.delivered : DeliveredEvents()
     attempt = log.nextAttempt(keys)
   }
+
+  /// What was delivered beyond a commit is in no window's state there, so it is delivered again.
+  private var keepsMarks: Bool { contract == .writesItself && limits.windowSeconds == nil }
+
+  func resume(_ open: [Partition: OpenWindow]) {
+    windows = limits.windowSeconds.map { SessionWindows(seconds: $0, open: open) }
+  }
+
+  func takeWindows() -> [Partition: OpenWindow] { windows?.takeChanged() ?? [:] }
 
   func apply(_ batch: ReplayCore.Batch, _ changes: Changes, _ left: LeftEvents) throws {
     phase = batch.phase
@@ -93,14 +105,16 @@ final class ForeignSession: FunctionSession {
         if before.contains(keyHash: KeyHash.hash(text), place.partition, place.position) { continue }
       }
       let key = Array(text.bytes)
+      let needsTime = windows != nil || left.policy.maxAgeMilliseconds != nil
+      let time = needsTime ? worker.time(of: event) : nil
+      if windows != nil { try turnWindow(event.place.partition, event.partitionIndex, time, changes, left) }
       // Behind what is held of its key, where anything may be.
       if flight == nil, open[event.partitionIndex] == nil, left.isParked(key) {
         left.queue(event.place, key: key, record: Array(event.wholeRecord.bytes))
         continue
       }
       let held = HeldEvent(
-        place: event.place, partition: event.partitionIndex, key: key,
-        time: left.policy.maxAgeMilliseconds == nil ? nil : worker.time(of: event),
+        place: event.place, partition: event.partitionIndex, key: key, time: time,
         encoded: try worker.encode(event, key: text, phase: phase),
         record: keepsRecords ? Array(event.wholeRecord.bytes) : [])
       try take(held, changes, left)
@@ -155,10 +169,9 @@ final class ForeignSession: FunctionSession {
 
   // MARK: Delivering
 
-  private func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
+  func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
     try land(changes, left)
     guard let batch = open.removeValue(forKey: partition) else { return }
-    hasDelivered = true
     let policy = left.policy
     let work = BatchWork(
       count: batch.events.count,
@@ -180,26 +193,39 @@ final class ForeignSession: FunctionSession {
       return nil
     }
     try limits.rate?.take(given.count) { isCancelled.load(ordering: .acquiring) }
-    return Delivery(events: given.map { events[$0] }, phase: phase, run: log.run, attempt: attempt)
+    return delivery(given.map { events[$0] }, windows?.call(events[given[0]].place.partition))
+  }
+
+  func delivery(_ events: [HeldEvent], _ window: WindowCall?) -> Delivery {
+    hasDelivered = true
+    return Delivery(events: events, phase: phase, run: log.run, attempt: attempt, window: window)
+  }
+
+  /// What is delivered now goes back to what was delivered before.
+  func goBack() { attempt = log.nextAttempt(keys) }
+
+  /// Between two attempts.
+  func rest(_ milliseconds: Int64) throws {
+    try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
   }
 
   /// Waits for the batch that is under way, and delivers what of it has to be delivered again.
-  private func land(_ changes: Changes, _ left: LeftEvents) throws {
+  func land(_ changes: Changes, _ left: LeftEvents) throws {
     guard var flight else { return }
     self.flight = nil
     while let delivery = flight.delivery {
       let outcome = try worker.deliver(delivery)
       let (answered, failure) = try apply(outcome, delivery.events, changes)
-      if failure != nil { attempt = log.nextAttempt(keys) }
+      if failure != nil { goBack() }
       try mark(delivery.events.prefix(answered), left)
+      if failure == nil, let window = delivery.window { try takeState(outcome, window, changes, left) }
       let events = flight.events
       let isTooOld = { (place: Int) in self.isTooOld(events[place], left.policy) }
       switch flight.work.ended(
         answered: answered, hasFailed: failure != nil, failedAt: failure?.at, isTooOld: isTooOld)
       {
       case .goOn: break
-      case .wait(let milliseconds):
-        try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
+      case .wait(let milliseconds): try rest(milliseconds)
       case .giveUp(let lost, let attempts, let isTooOld):
         let age = isTooOld ? left.policy.maxAgeMilliseconds.map(ForeignSession.tooOld) : nil
         try give(up: lost.map { events[$0] }, attempts, (failure?.reasons ?? []) + [age].compactMap { $0 }, left)
@@ -211,7 +237,7 @@ final class ForeignSession: FunctionSession {
   /// Keeps that these events are done, so that they are not delivered again. Not behind an event that is left and not yet
   /// committed: that would be forgotten.
   private func mark(_ events: ArraySlice<HeldEvent>, _ left: LeftEvents) throws {
-    guard contract == .writesItself, let last = events.last, left.byteCount == 0 else { return }
+    guard keepsMarks, let last = events.last, left.byteCount == 0 else { return }
     try log.delivered(last.place.partition, keys, next: last.place.position.successor)
   }
 
@@ -248,7 +274,7 @@ final class ForeignSession: FunctionSession {
   }
 
   /// Applies the answers, as far as they are good: how many events they are for, and what is wrong behind them.
-  private func apply(
+  func apply(
     _ outcome: DeliveryOutcome, _ events: [HeldEvent], _ changes: Changes
   ) throws -> (answered: Int, failure: DeliveryOutcome.Failure?) {
     guard contract == .changes else { return (outcome.answered, outcome.failure) }
