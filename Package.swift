@@ -85,7 +85,7 @@ let package = Package(
       name: "failing-tool", dependencies: ["Replay", "ReplayCore"], path: "Tests/Tools/failing-tool",
       swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "ReplayTesting", "KafkaMock", "CKafka"]),
-    tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayFunctions", "ReplayTesting"]),
+    tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayDecode", "ReplayFunctions", "ReplayTesting"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
     tests(
       "ReplayCommandsTests", imports: ["ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQLite", "ReplayCommands"]),

@@ -41,9 +41,12 @@ enum FunctionShelf {
   /// Functions that are not of this tool, as they are reached: one value for each, since it keeps its processes.
   private static let others = Mutex<[String: any Projection]>([:])
 
-  static func loaded(_ name: String, _ options: ForeignOptions) throws -> any Projection {
+  /// `tables`: the file that declares it; nil where nobody does.
+  private static func loaded(
+    _ name: String, declaredIn tables: String?, _ options: ForeignOptions
+  ) throws -> any Projection {
     if let known = others.withLock({ $0[name] }) { return known }
-    guard let found = try options.function(name) else { return try named(name) }
+    guard let found = try options.function(name, declaredIn: tables) else { return try named(name) }
     others.withLock { $0[name] = found }
     return found
   }
@@ -55,7 +58,8 @@ enum FunctionShelf {
 
   /// The functions of these names and files, no two of which may be one function's.
   static func several(_ names: [String], _ options: ForeignOptions) throws -> [any Projection] {
-    let found = try names.map { try loaded($0, options) }
+    let declarations = try options.declarations(of: names)
+    let found = try names.map { try loaded($0, declaredIn: declarations[$0], options) }
     for (place, function) in found.enumerated() {
       guard let other = found[..<place].firstIndex(where: { $0.name == function.name }) else { continue }
       throw ReplayError(

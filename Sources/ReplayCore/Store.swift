@@ -31,7 +31,8 @@ public struct FunctionIdentity: Sendable, Hashable {
   private static func reading(_ projection: any Projection, _ anatomy: Anatomy) -> String {
     let key = projection.isMergeOnly ? [] : ["key: \(anatomy.key)"]
     let named = projection.reads.fields.filter { $0 != .payload(JSONPath(members: [])) }
-    return (key + named.map { "\($0.name): \(anatomy.absolute($0))" }).joined(separator: ", ")
+    let window = projection.windowSeconds.map { ["windows: \($0) s"] } ?? []
+    return (key + named.map { "\($0.name): \(anatomy.absolute($0))" } + window).joined(separator: ", ")
   }
 
   /// One line that changes when the version or a table's shape does.
@@ -110,6 +111,8 @@ public struct Checkpoint: Sendable {
   public var epochs: UInt64
   /// Of a function that writes by itself: what it was given beyond the frontier.
   public var delivered: [DeliveryMark] = []
+  /// Of a function with time windows, those that are not over.
+  public var windows: [Partition: OpenWindow] = [:]
   /// Rises with each run that opens the function.
   public var run: Int64 = 0
   /// True where the function's tables have no rows yet.
@@ -159,6 +162,8 @@ public struct EpochCommit: Sendable {
     public var lastEvents: [Partition: PrintedEvent] = [:]
     /// Positions of a stream that are to be left out live, for all time.
     public var archivedAhead: [Partition: [Position]] = [:]
+    /// Windows that are open now, each in the place of its partition's last one.
+    public var windows: [Partition: OpenWindow] = [:]
 
     public init(
       name: String, changes: [RowSet], frontier: [Partition: Position], settled: [SettledSegment],

@@ -27,16 +27,18 @@ final class Attempt: @unchecked Sendable {
     self.frontiers = frontiers
     self.halfRead = halfRead
     workers = max(1, setup.options.lanes)
-    let ownWorkers = setup.projections.contains(where: \.hasSessions) ? setup.options.workers : nil
+    var ownWorkers = setup.projections.contains(where: \.hasSessions) ? setup.options.workers : nil
+    // A window has all events of its partition, whatever their keys.
+    if setup.projections.contains(where: { $0.windowSeconds != nil }) { ownWorkers = 1 }
     let laneCount = setup.mode.lanes(
       lanes: ownWorkers ?? setup.options.lanes, partitions: setup.plan.partitions.count)
-    let parkedKeys = committer.kept.map(\.parkedKeys)
+    let (parkedKeys, windows) = (committer.kept.map(\.parkedKeys), committer.windows)
     lanes = try (0..<laneCount).map { number in
       try Lane(
         setup.projections, setup.extraction, number: number, of: laneCount, store: setup.store,
         partitions: setup.plan.partitions.map(\.partition), isFresh: isFresh, deliveries: deliveries,
         holdAbove: holdsBack ? setup.options.holdAboveBytes : .max, onError: setup.options.onError,
-        parkedKeys: parkedKeys, badEvents: badEvents)
+        parkedKeys: parkedKeys, badEvents: badEvents, windows: windows)
     }
     let order: ReadSchedule.Order = setup.mode == .byPartition || setup.rule.needsSequence ? .byPartition : .free
     let schedule = ReadSchedule(

@@ -46,6 +46,8 @@ final class Committer {
     var gapEnds: [Partition: Position] = [:]
     /// For each function, the events that were left and are kept, before this run and by its commits.
     var kept: [KeptEvents]
+    /// For each function, its windows that are not over.
+    var windows: [[Partition: OpenWindow]]
     /// Segments settled by this run's commits, one entry for each function.
     var settled: [SettledSegment] = []
   }
@@ -56,15 +58,16 @@ final class Committer {
   private var thread: NamedThread?
   private let keyOwners: KeyOwners?
 
-  /// `kept`: one entry for each function; of more bytes than `maxKeptBytes` none may have any.
+  /// `kept` and `windows`: one entry for each function; of more bytes than `maxKeptBytes` none may have any.
   init(
     _ store: any Store, books: Ledger, frontiers: [[Partition: Position]], kept: [KeptEvents], maxKeptBytes: Int,
-    keyOwners: KeyOwners?, now: @escaping @Sendable () -> Int64, observe: @escaping @Sendable (RunEvent) -> Void
+    windows: [[Partition: OpenWindow]], keyOwners: KeyOwners?, now: @escaping @Sendable () -> Int64,
+    observe: @escaping @Sendable (RunEvent) -> Void
   ) throws {
     self.store = store
     self.now = now
     self.keyOwners = keyOwners
-    desk = Monitor(Desk(books: books, frontiers: frontiers, kept: kept))
+    desk = Monitor(Desk(books: books, frontiers: frontiers, kept: kept, windows: windows))
     let (desk, owners) = (desk, keyOwners)
     thread = try NamedThread("replay-commit") { Committer.work(desk, store, owners, maxKeptBytes, now, observe) }
   }
@@ -135,6 +138,9 @@ final class Committer {
   /// What the store keeps of each function, as far as is durable.
   var kept: [KeptEvents] { desk.quietly { $0.kept } }
 
+  /// For each function, its windows that are not over, as far as is durable.
+  var windows: [[Partition: OpenWindow]] { desk.quietly { $0.windows } }
+
   /// Goes on after a commit that failed: its epoch was dropped, and is made anew.
   func forgive() { desk.change { $0.failure = nil } }
 
@@ -166,6 +172,9 @@ final class Committer {
           desk.books += cut.ledger
           desk.kept = kept ?? desk.kept
           desk.settled += cut.settled.flatMap { $0 }
+          for lane in cut.lanes {
+            for (index, own) in lane.enumerated() { desk.windows[index].merge(own.windows) { $1 } }
+          }
           for (index, moves) in cut.moves.enumerated() {
             desk.frontiers[index].merge(moves.frontier) { $1 }
             desk.gapEnds.merge(moves.gapEnds) { max($0, $1) }
@@ -227,6 +236,7 @@ final class Committer {
         events: cut.ledger.total(of: index).read)
       function.gathered = lanes.compactMap(\.gathered).filter { $0.count > 0 }
       function.left = lanes.flatMap(\.left)
+      for lane in lanes { function.windows.merge(lane.windows) { $1 } }
       function.findings = cut.findings
       function.gapEnds = cut.moves[index].gapEnds
       function.phase = cut.phase

@@ -26,16 +26,19 @@ final class Lane {
   /// The record that a function is looking at: where its error is to be reported.
   let cursor = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
-  /// `number`: the lane's place among the run's `count` lanes. `parkedKeys` and `badEvents`: one entry for each function.
+  /// `number`: the lane's place among the run's `count` lanes. `parkedKeys`, `badEvents` and `windows`: one entry for each
+  /// function.
   init(
     _ projections: [any Projection], _ extraction: Extraction, number: Int = 0, of count: Int = 1,
     store: any Store, partitions: [Partition], isFresh: [Bool], deliveries: [DeliveryLog] = [], holdAbove: Int,
-    onError policy: FailurePolicy = FailurePolicy(), parkedKeys: [Set<[UInt8]>]? = nil, badEvents: [BadEvents]? = nil
+    onError policy: FailurePolicy = FailurePolicy(), parkedKeys: [Set<[UInt8]>]? = nil, badEvents: [BadEvents]? = nil,
+    windows: [[Partition: OpenWindow]] = []
   ) throws {
     sessions = try projections.map { try $0.session(lane: number) }
     for (index, session) in sessions.enumerated() {
       let log = deliveries.isEmpty ? DeliveryLog(run: 0) { _ in } : deliveries[index]
       session?.begin(log, keys: KeyRange(lane: number, of: count))
+      session?.resume(windows.isEmpty ? [:] : windows[index])
     }
     self.badEvents = badEvents ?? projections.map { _ in BadEvents() }
     left = projections.indices.map { LeftEvents(policy, parkedKeys: parkedKeys?[$0] ?? []) }
@@ -146,6 +149,12 @@ final class Lane {
   /// True where a function works in a process or a service of its own, which is waited for.
   var hasSessions: Bool { sessions.contains { $0 != nil } }
 
+  /// Nil where nothing waits for more.
+  var waiting: SessionWait? {
+    guard let soonest = sessions.compactMap({ $0?.waitMilliseconds }).min() else { return nil }
+    return SessionWait(milliseconds: soonest, hasDelivered: sessions.contains { $0?.hasDelivered ?? true })
+  }
+
   /// Applies what is held back.
   func settle() throws {
     for held in held { try held?.settle() }
@@ -169,11 +178,13 @@ final class Lane {
   /// Hands over the changes since the last cut, for each function; after it the next epoch's are collected.
   func cut() throws -> [LaneCut] {
     try settle()
-    return zip(changes, left).map { changes, left in
-      LaneCut(
+    return changes.indices.map { index in
+      let (changes, left) = (changes[index], left[index])
+      return LaneCut(
         merged: changes.takeMerged(),
         keyHashes: changes.keyed.map(\.newKeyHashes) + [changes.takeGatheredKeyHashes() ?? []],
-        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: left.take())
+        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: left.take(),
+        windows: sessions[index]?.takeWindows() ?? [:])
     }
   }
 
@@ -255,14 +266,17 @@ final class LaneCut: @unchecked Sendable {
   let keyed: [RowSet]
   let gathered: GatheredRows?
   let left: [LeftEvent]
+  let windows: [Partition: OpenWindow]
 
   init(
-    merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], gathered: GatheredRows? = nil, left: [LeftEvent]
+    merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], gathered: GatheredRows? = nil, left: [LeftEvent],
+    windows: [Partition: OpenWindow]
   ) {
     self.merged = merged
     self.keyHashes = keyHashes
     self.keyed = keyed
     self.gathered = gathered
     self.left = left
+    self.windows = windows
   }
 }

@@ -27,6 +27,7 @@ public struct ReplayRun {
     let committer = try Committer(
       setup.store, books: empty, frontiers: checkpoints.map(\.frontier),
       kept: checkpoints.map(\.kept), maxKeptBytes: setup.options.maxKeptBytes,
+      windows: checkpoints.map(\.windows),
       keyOwners: setup.mode == .byPartition ? KeyOwners(setup.plan.partitions.map(\.partition)) : nil,
       now: setup.options.now, observe: setup.observe)
     defer { committer.close() }

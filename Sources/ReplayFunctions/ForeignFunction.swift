@@ -18,6 +18,7 @@ public struct ForeignFunction: Projection {
   /// A function may look at whatever came before, so the order of a key's events counts even where its tables merge.
   public var isMergeOnly: Bool { false }
   public var hasSessions: Bool { true }
+  public var windowSeconds: Int64? { limits.windowSeconds }
 
   init(
     name: String, declaration: FunctionDeclaration, contract: FunctionContract, reads: Reads,

@@ -9,6 +9,10 @@ public struct ForeignSettings: Sendable {
   public var batchEvents: Int?
   public var batchBytes = 6 << 20
   public var isPerKey = false
+  /// Live, how long a batch that is not full waits for more events.
+  public var waitMilliseconds: Int64 = 0
+  /// Of a Lambda handler, the length of the time windows that it works in; nil: none.
+  public var windowSeconds: Int64?
   public var bisects = true
   public var rate: RateLimit?
   public var timeoutMilliseconds: Int64 = 60_000
@@ -45,6 +49,7 @@ public struct ForeignSettings: Sendable {
         .usage, "the function \(name) returns changes to tables that nobody declares", effect: "nothing was read",
         next: "declare them in a file: --tables FILE")
     }
+    if windowSeconds != nil { try checkWindows(address) }
     var reads = Reads()
     let payload = reads.payload()
     let make: @Sendable (Int) throws -> any FunctionWorker
@@ -52,7 +57,7 @@ public struct ForeignSettings: Sendable {
     case .exec(let command):
       let plan = LineWorker.Plan(
         command: command, environment: ChildEnvironment(handedOn: handedOn), limits: limits, isIsolated: isIsolated,
-        payload: payload, id: reads.id(), isBatched: isLineABatch)
+        payload: payload, id: reads.id(), time: reads.time(), isBatched: isLineABatch)
       make = { _ in LineWorker(plan) }
     case .lambda(let file, let handler):
       let plan = try lambda(HandlerFile(file, handler: handler), name, payload, &reads)
@@ -65,8 +70,28 @@ public struct ForeignSettings: Sendable {
     var limits = ForeignSession.Limits()
     (limits.events, limits.bytes) = (batchEvents ?? limits.events, batchBytes)
     (limits.bisects, limits.rate, limits.isPerKey) = (bisects, rate, isPerKey)
+    (limits.waitMilliseconds, limits.windowSeconds) = (waitMilliseconds, windowSeconds)
     return ForeignFunction(
       name: name, declaration: declaration, contract: contract, reads: reads, limits: limits, makeWorker: make)
+  }
+
+  /// AWS has windows for streams of Kinesis and DynamoDB only.
+  private func checkWindows(_ address: FunctionAddress) throws {
+    let isLambda =
+      switch address {
+      case .lambda, .lambdaCommand: true
+      case .exec: false
+      case .http(let text): try HTTPAddress(text).invokedFunction != nil
+      }
+    guard isLambda, shape == .kinesis || shape == .dynamodb else {
+      throw ReplayError(
+        .usage, "a tumbling window is for Lambda handlers of Kinesis or DynamoDB streams",
+        details: [
+          isLambda ? "--event-shape \(shape.rawValue) has none" : "\(address.defaultName) is no Lambda handler"
+        ],
+        effect: "nothing was read",
+        next: "leave --tumbling-window out, or use lambda: with --event-shape kinesis or dynamodb")
+    }
   }
 
   private var limits: ChildLimits {

@@ -19,6 +19,7 @@ struct CheckpointRows {
     checkpoint.lastEvents = try lastEvents()
     checkpoint.archivedAhead = try archivedAhead()
     checkpoint.delivered = try delivered()
+    checkpoint.windows = try windows()
     checkpoint.kept = try kept.totals()
     return checkpoint
   }
@@ -121,6 +122,18 @@ struct CheckpointRows {
     }
   }
 
+  private func windows() throws -> [Partition: OpenWindow] {
+    let table = "_replay_windows"
+    let sql = "SELECT log, side, partition, start, \"end\", state FROM \(table) WHERE \(CheckpointKey.condition)"
+    let found = try connection.query(sql, key.values) { row in
+      (
+        try partition(row, table),
+        OpenWindow(start: row.integer(3), end: row.integer(4), state: Array(row.text(5).utf8))
+      )
+    }
+    return Dictionary(found, uniquingKeysWith: { $1 })
+  }
+
   /// A transaction of its own.
   func keep(_ mark: DeliveryMark) throws {
     try connection.run(
@@ -166,6 +179,13 @@ struct CheckpointRows {
         "INSERT OR REPLACE INTO _replay_last_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         key.values + place(partition) + [
           .text(event.position.stored), .text(Hex.text(event.print.bytes)), .text(Hex.text(event.print.tokens)),
+        ])
+    }
+    for (partition, window) in change.windows {
+      try connection.run(
+        "INSERT OR REPLACE INTO _replay_windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        key.values + place(partition) + [
+          .integer(window.start), .integer(window.end), .text(String(decoding: window.state, as: UTF8.self)),
         ])
     }
     for (partition, positions) in change.archivedAhead {
@@ -222,6 +242,7 @@ struct CheckpointRows {
     try connection.run("DELETE FROM _replay_last_events WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_archived_ahead WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_delivered WHERE \(CheckpointKey.condition)", key.values)
+    try connection.run("DELETE FROM _replay_windows WHERE \(CheckpointKey.condition)", key.values)
     try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
   }
 }

@@ -72,6 +72,14 @@ enum OwnTables {
     ) STRICT, WITHOUT ROWID
     """,
     """
+    CREATE TABLE IF NOT EXISTS _replay_windows (
+      function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+      log TEXT NOT NULL, side TEXT NOT NULL, partition BLOB NOT NULL,
+      start INTEGER NOT NULL, "end" INTEGER NOT NULL /* seconds since 1970 */, state TEXT NOT NULL,
+      PRIMARY KEY (function, first, last, log, side, partition)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
     CREATE TABLE IF NOT EXISTS _replay_layouts (
       function TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
       layout TEXT NOT NULL /* where the parts of an event are */,

@@ -219,6 +219,7 @@ extension MemoryState {
     checkpoint.events += change.events
     checkpoint.epochs += 1
     checkpoint.lastEvents.merge(change.lastEvents) { $1 }
+    checkpoint.windows.merge(change.windows) { $1 }
     checkpoint.archivedAhead.merge(change.archivedAhead) { Set($0 + $1).sorted() }
     checkpoint.phase = change.phase ?? checkpoint.phase
     functions[change.name]?.checkpoint = checkpoint

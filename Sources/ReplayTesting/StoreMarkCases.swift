@@ -9,6 +9,9 @@ extension StoreConformance {
     Case(description: "a commit forgets the marks that it reaches, of its partitions") { subject, _ in
       try reached(subject)
     },
+    Case(description: "open windows are the last commit's, partition by partition, until a refresh") { subject, _ in
+      try windows(subject)
+    },
     Case(description: "a refresh forgets all marks, and every run has a higher number") { subject, _ in
       try refreshedMarks(subject)
     },
@@ -48,6 +51,29 @@ extension StoreConformance {
     try expect(
       Set(subject.checkpoint(function).delivered), is: [mark(first, high, 20), mark(second, low, 10)],
       "marks behind the committed position, and of a partition that stayed")
+  }
+
+  static func windows(_ subject: StoreUnderTest) throws {
+    let function = Ledger().function
+    func window(_ start: Int64, _ state: String) -> OpenWindow {
+      OpenWindow(start: start, end: start + 300, state: Array(state.utf8))
+    }
+    let steps: [[Partition: OpenWindow]] = [
+      [first: window(-300, "{}"), second: window(0, #"{"é\u0000":"\""}"#)], [:], [first: window(300, #"{"n":1.50}"#)],
+    ]
+    var known: [Partition: OpenWindow] = [:]
+    for (place, step) in steps.enumerated() {
+      var change = epoch(function, [], at: [first: Position(UInt64(place + 1))], events: 1)
+      change.functions[0].windows = step
+      let store = try subject.run([function]).store
+      _ = try store.commit(change)
+      try store.close()
+      known.merge(step) { $1 }
+      try expect(subject.checkpoint(function).windows, is: known, "open windows after commit \(place + 1)")
+    }
+    let (again, after) = try subject.run([function], refresh: true)
+    try expect(after[0].windows, is: [:], "windows once all is forgotten")
+    try again.close()
   }
 
   static func refreshedMarks(_ subject: StoreUnderTest) throws {

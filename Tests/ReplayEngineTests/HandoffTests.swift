@@ -196,4 +196,29 @@ struct HandoffTests {
     #expect(commits.patience(now: 10_002, hasWork: false, idle: 50) == 50)
     #expect(commits.patience(now: 20_000, hasWork: true, idle: 50) == 0)
   }
+
+  /// What waits for more events to be delivered with it holds a commit up; what was delivered does not wait with it.
+  @Test func whatWaitsForMoreIsCommittedLater() {
+    var commits = LiveCommits(intervalMilliseconds: 1_000, maxChangedBytes: 100, now: 0)
+    commits.committed(now: 10_000)
+    func due(_ now: Int64, waits: Int64, delivered: Bool, bytes: Int = 0) -> Bool {
+      commits.isDue(
+        now: now, hasWork: true, rests: true, changedBytes: bytes,
+        waiting: SessionWait(milliseconds: waits, hasDelivered: delivered))
+    }
+    #expect(!due(10_500, waits: 1, delivered: false))
+    #expect(due(10_500, waits: 0, delivered: false))
+    #expect(!due(60_000, waits: 1, delivered: false), "the interval binds what was delivered")
+    #expect(!due(10_999, waits: 9_000, delivered: true))
+    #expect(due(11_000, waits: 9_000, delivered: true))
+    #expect(due(10_001, waits: 9_000, delivered: false, bytes: 101))
+    func patience(_ now: Int64, waits: Int64, delivered: Bool) -> Int {
+      commits.patience(
+        now: now, hasWork: true, idle: 50, waiting: SessionWait(milliseconds: waits, hasDelivered: delivered))
+    }
+    #expect(patience(10_500, waits: 9_000, delivered: false) == 50)
+    #expect(patience(10_500, waits: 30, delivered: false) == 30)
+    #expect(patience(10_990, waits: 9_000, delivered: true) == 10)
+    #expect(patience(20_000, waits: 9_000, delivered: true) == 0)
+  }
 }

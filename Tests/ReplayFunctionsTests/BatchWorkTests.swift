@@ -50,6 +50,38 @@ struct BatchWorkTests {
     #expect(work.next { _ in false } == [])
   }
 
+  @Test func whatIsTooOldIsTriedOnceAndNotAgain() {
+    var work = BatchWorkTests.work(3, retries: 5)
+    _ = work.next { _ in false }
+    // Looking for the bad one by halves is no retry.
+    #expect(work.ended(answered: 0, hasFailed: true, failedAt: nil, isTooOld: { _ in true }) == .goOn)
+    #expect(work.next { _ in false } == [0])
+    let end = work.ended(answered: 0, hasFailed: true, failedAt: nil, isTooOld: { _ in true })
+    #expect(end == .giveUp([0], attempts: 1, isTooOld: true))
+    #expect(work.next { _ in false } == [1, 2])
+    #expect(work.ended(answered: 2, hasFailed: false, failedAt: nil, isTooOld: { _ in true }) == .goOn)
+  }
+
+  @Test func ageEndsRetriesAndNeverBeginsAny() {
+    var work = BatchWorkTests.work(1, retries: 1)
+    _ = work.next { _ in false }
+    #expect(work.ended(answered: 0, hasFailed: true, failedAt: 0, isTooOld: { _ in false }) == .wait(milliseconds: 10))
+    _ = work.next { _ in false }
+    // Without retries left it is not for its age.
+    #expect(work.ended(answered: 0, hasFailed: true, failedAt: 0, isTooOld: { _ in true }) == .giveUp([0], attempts: 2))
+  }
+
+  /// Of a batch that fails whole, the old ones in front are given up; the others are tried again.
+  @Test func ofABatchWithoutHalvesTheOldOnesAreGivenUp() {
+    var work = BatchWorkTests.work(4, retries: 2, bisects: false)
+    _ = work.next { _ in false }
+    let end = work.ended(answered: 0, hasFailed: true, failedAt: nil, isTooOld: { $0 < 2 })
+    #expect(end == .giveUp([0, 1], attempts: 1, isTooOld: true))
+    #expect(work.next { _ in false } == [2, 3])
+    let again = work.ended(answered: 0, hasFailed: true, failedAt: nil, isTooOld: { $0 == 3 })
+    #expect(again == .wait(milliseconds: 10), "the first of them is not too old")
+  }
+
   /// Whatever fails and however it is told: every event is answered or given up, once, in order, and no good one is given up.
   @Test(arguments: 0..<200) func everyEventIsSettledOnceInOrder(seed: UInt64) {
     var dice = Dice(state: seed)
@@ -74,7 +106,7 @@ struct BatchWorkTests {
       let answered = dice.next() % 2 == 0 ? Int(dice.next() % UInt64(first + 1)) : 0
       let named = dice.next() % 2 == 0 ? first : nil
       settled += next[..<answered]
-      if case .giveUp(let lost, _) = work.ended(answered: answered, hasFailed: true, failedAt: named) {
+      if case .giveUp(let lost, _, _) = work.ended(answered: answered, hasFailed: true, failedAt: named) {
         settled += lost
         given.formUnion(lost)
       }

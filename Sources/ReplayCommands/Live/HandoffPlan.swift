@@ -9,10 +9,11 @@ protocol HandoffCommand {
   var archive: ArchiveOptions { get }
   var chain: ChainOptions { get }
   var stream: StreamOptions { get }
+  var foreign: ForeignOptions { get }
 }
 
-extension Run: HandoffCommand {}
-extension Plan: HandoffCommand {}
+extension Run: HandoffCommand { var foreign: ForeignOptions { functions.foreign } }
+extension Plan: HandoffCommand { var foreign: ForeignOptions { target.foreign } }
 
 /// How the archive's partitions and the stream's belong together, and where each is to be entered.
 struct HandoffPlan {
@@ -46,6 +47,14 @@ struct HandoffPlan {
     case .none: kind = .overlap
     }
     try HandoffPlan.check(command.stream, for: kind)
+    guard kind != .overlap || command.foreign.tumblingWindow == nil else {
+      throw ReplayError(
+        .usage, "a tumbling window cannot be handed off by time",
+        details: [
+          "this archive knows no positions: which of its partitions goes on as which of the stream's is not known"
+        ],
+        effect: "nothing was read or written", next: "leave --live or --tumbling-window out")
+    }
     tail = OverlapTail(command.archive, span: command.stream.overlapTime)
     entry = StreamEntry(kind: kind, options: command.archive, tail: tail)
     let logs = Set(archive.plan.partitions.map(\.partition.log)).sorted()

@@ -127,6 +127,9 @@ struct LiveReplay {
           name: projections[index].name, changes: [], frontier: frontier, settled: [], events: 0)
         function.phase = .live
         function.lastEvents = Dictionary(uniqueKeysWithValues: results.compactMap { r in r.last.map { (r.live, $0) } })
+        let windows = store.checkpoints[index].windows
+        function.windows = Dictionary(
+          uniqueKeysWithValues: results.compactMap { r in r.archive.flatMap { windows[$0] }.map { (r.live, $0) } })
         function.archivedAhead = Dictionary(uniqueKeysWithValues: results.map { ($0.live, $0.ahead) })
         return function
       })

@@ -21,11 +21,24 @@ struct FailureOptions: ParsableArguments {
   var retries: Int?
   @Option(help: "Seconds before the first of these; each next one waits twice as long.")
   var retryBackoff = 0.1
+  @Option(
+    help:
+      "Of the stream's events: one that fails and is older than so many seconds, by its own time, is not tried again.")
+  var maxRecordAge: Int?
   @Option(help: "What the store may keep of one function's events that could not be applied, in bytes.")
   var maxParkedBytes = 256 << 20
 
   func validate() throws {
-    if let retries, !(0...1_000).contains(retries) { throw ValidationError("--retries must be from 0 to 1,000.") }
+    if let retries, !(0...10_000).contains(retries) { throw ValidationError("--retries must be from 0 to 10,000.") }
+    if let maxRecordAge {
+      if !(60...604_800).contains(maxRecordAge) {
+        throw ValidationError("--max-record-age must be from 60 to 604,800 seconds.")
+      }
+      if live.retries == 0 {
+        throw ValidationError(
+          "--max-record-age ends retries, and none is made: give --retries too, or --on-error-live retry.")
+      }
+    }
     if !(0...3_600).contains(retryBackoff) {
       throw ValidationError("--retry-backoff must be from 0 to 3,600 seconds.")
     }
@@ -33,7 +46,11 @@ struct FailureOptions: ParsableArguments {
   }
 
   var archived: FailurePolicy { policy(onError) }
-  var live: FailurePolicy { policy(onErrorLive) }
+  var live: FailurePolicy {
+    var policy = policy(onErrorLive)
+    policy.maxAgeMilliseconds = maxRecordAge.map { Int64($0) * 1000 }
+    return policy
+  }
 
   private func policy(_ choice: Choice) -> FailurePolicy {
     let after: FailurePolicy.Choice =

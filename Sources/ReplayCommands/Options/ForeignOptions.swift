@@ -8,8 +8,11 @@ struct ForeignOptions: ParsableArguments {
     help:
       "What they do: changes (returned, committed exactly once) or writes-itself (delivered at least once, in order).")
   var contract: FunctionContract?
-  @Option(help: "The JSON file that declares their name, tables and conditions.", completion: .file())
-  var tables: String?
+  @Option(
+    help:
+      "The JSON file that declares a function's name, tables and conditions. Of several functions, one for each in their order; none where one has none.",
+    completion: .file())
+  var tables: [String] = []
   @Option(help: "The event that a Lambda handler expects: kinesis, kafka, dynamodb or sqs.")
   var eventShape = EventShape.kinesis
   @Option(help: "What events say that they come from (default: made of the topic's name).")
@@ -18,6 +21,13 @@ struct ForeignOptions: ParsableArguments {
   var batchSize: Int?
   @Option(help: "Bytes of one call, at most.")
   var batchBytes = 6 << 20
+  @Option(help: "Live, seconds that a call which is not full waits for more events, from its first one on.")
+  var batchWindow = 0.0
+  @Option(
+    help:
+      "Seconds of the tumbling windows in which a Lambda handler of Kinesis or DynamoDB events is called; its one worker has all keys."
+  )
+  var tumblingWindow: Int?
   @Flag(help: "At most one event of a key in a call, for handlers that work on a batch's events side by side.")
   var perKeyBatches = false
   @Flag(help: "Do not look for a bad event by halves: a batch fails whole.")
@@ -58,6 +68,15 @@ struct ForeignOptions: ParsableArguments {
       throw ValidationError("--batch-size must be from 1 to 10,000.")
     }
     if !(1...(256 << 20)).contains(batchBytes) { throw ValidationError("--batch-bytes must be from 1 to 268,435,456.") }
+    if !(0...300).contains(batchWindow) { throw ValidationError("--batch-window must be from 0 to 300 seconds.") }
+    if let tumblingWindow {
+      if !(1...900).contains(tumblingWindow) {
+        throw ValidationError("--tumbling-window must be from 1 to 900 seconds.")
+      }
+      if let workers, workers > 1 {
+        throw ValidationError("--tumbling-window goes with --workers 1: a window has all keys of its partition.")
+      }
+    }
     if let workers, !(1...1_000).contains(workers) { throw ValidationError("--workers must be from 1 to 1,000.") }
     if let maxRate, !(maxRate > 0) { throw ValidationError("--max-rate must be above 0.") }
     for seconds in [functionTimeout, functionStartTimeout] where !(0.01...86_400).contains(seconds) {
@@ -69,13 +88,43 @@ struct ForeignOptions: ParsableArguments {
   /// What is promised of a function that writes by itself; nil of every other one.
   static func delivery(_ projection: any Projection) -> String? {
     guard let function = projection as? ForeignFunction, function.contract == .writesItself else { return nil }
+    if function.windowSeconds != nil {
+      return
+        "delivery  \(function.name) writes by itself: each event at least once, a partition's in order; after a kill what was "
+        + "given since the last commit is repeated, with its windows' state of then"
+    }
     return
       "delivery  \(function.name) writes by itself: each event at least once, a key's in order; after a kill at most one call "
       + "of each worker is repeated"
   }
 
+  /// What stands for the declaration of a function that has none.
+  private static let none = "none"
+
+  /// Which file declares which function: the first of `--tables` the first function that is in another language, and so on.
+  /// None need be declared; if one is, all are to be named. Throws `.usage` where they cannot be told apart.
+  func declarations(of functions: [String]) throws -> [String: String] {
+    let foreign = try functions.filter { try FunctionAddress($0) != nil }
+    guard !tables.isEmpty, !foreign.isEmpty else { return [:] }
+    guard tables.count == foreign.count else {
+      let pairs = (0..<max(tables.count, foreign.count)).map { place in
+        "\(place < foreign.count ? foreign[place] : "no function"): "
+          + (place < tables.count ? tables[place] : "no file")
+      }
+      throw ReplayError(
+        .usage,
+        "--tables is given \(tables.count == 1 ? "once" : "\(tables.count) times") for "
+          + "\(foreign.count) functions in other languages: which declares which is not clear",
+        details: pairs, effect: "nothing was read",
+        next:
+          "give one --tables FILE for each of them, in the order of --function; --tables none for one that has no file"
+      )
+    }
+    return Dictionary(zip(foreign, tables).filter { $1 != ForeignOptions.none }, uniquingKeysWith: { $1 })
+  }
+
   /// The function that `text` reaches; nil where it is a name. Throws `.usage`.
-  func function(_ text: String) throws -> (any Projection)? {
+  func function(_ text: String, declaredIn tables: String?) throws -> (any Projection)? {
     guard let address = try FunctionAddress(text) else { return nil }
     var settings = ForeignSettings()
     if let tables {
@@ -86,6 +135,8 @@ struct ForeignOptions: ParsableArguments {
     (settings.shape, settings.sourceARN) = (eventShape, eventSourceArn)
     (settings.batchEvents, settings.batchBytes) = (batchSize, batchBytes)
     (settings.isPerKey, settings.bisects) = (perKeyBatches, !noBisect)
+    settings.windowSeconds = tumblingWindow.map(Int64.init)
+    settings.waitMilliseconds = Int64((batchWindow * 1000).rounded())
     if let maxRate { ForeignOptions.rate.perSecond = maxRate }
     settings.rate = ForeignOptions.rate
     settings.timeoutMilliseconds = Int64(functionTimeout * 1000)

@@ -39,7 +39,8 @@ extension FailureOptions {
   var arguments: [String] {
     rewritten([
       ("on-error", onError.rawValue), ("on-error-live", onErrorLive.rawValue), ("retries", retries.map { "\($0)" }),
-      ("retry-backoff", "\(retryBackoff)"), ("max-parked-bytes", "\(maxParkedBytes)"),
+      ("retry-backoff", "\(retryBackoff)"), ("max-record-age", maxRecordAge.map { "\($0)" }),
+      ("max-parked-bytes", "\(maxParkedBytes)"),
     ])
   }
 }

@@ -14,7 +14,12 @@ struct FailedRetry {
   init(_ command: Failed, _ path: String) throws {
     self.command = command
     self.path = path
-    projection = try FunctionShelf.loaded(command.function ?? "", command.foreign)
+    projection = try FunctionShelf.several([command.function ?? ""], command.foreign)[0]
+    guard projection.windowSeconds == nil else {
+      throw ReplayError(
+        .usage, "an event that was kept cannot be tried again in a window that is over: \(projection.name)",
+        effect: "nothing was tried", next: "mend the function and replay with --full-refresh, or drop what is kept")
+    }
   }
 
   func run() throws {

@@ -9,12 +9,40 @@ public protocol FunctionSession: AnyObject {
   func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws
   /// Applies everything that was taken in: after it a cut is made.
   func settle(_ changes: Changes, _ left: LeftEvents) throws
+  /// After `begin`: the windows that are not over, as committed.
+  func resume(_ windows: [Partition: OpenWindow])
+  /// After `settle`: the open windows that changed since it was asked last, to be committed with what was applied.
+  func takeWindows() -> [Partition: OpenWindow]
   /// Forgets what was taken in and not applied: the epoch is dropped.
   func abandon()
   /// From any thread: a call that is being waited for is given up; `apply` or `settle` then throws.
   func cancel()
   /// What is held and not applied, in bytes.
   var heldBytes: Int { get }
+  /// Milliseconds that what was taken in may still wait for more to be delivered with it; nil where nothing waits.
+  var waitMilliseconds: Int64? { get }
+  /// Whether something was delivered since `settle`: a commit is to follow.
+  var hasDelivered: Bool { get }
+}
+
+extension FunctionSession {
+  public var waitMilliseconds: Int64? { nil }
+  public var hasDelivered: Bool { true }
+  public func resume(_ windows: [Partition: OpenWindow]) {}
+  public func takeWindows() -> [Partition: OpenWindow] { [:] }
+}
+
+/// What the functions of a lane wait for, so that a commit, which delivers everything, may wait too.
+public struct SessionWait: Sendable, Equatable {
+  /// Until the first of them has waited long enough.
+  public var milliseconds: Int64
+  /// Whether some function was given events that no commit holds yet.
+  public var hasDelivered: Bool
+
+  public init(milliseconds: Int64, hasDelivered: Bool) {
+    self.milliseconds = milliseconds
+    self.hasDelivered = hasDelivered
+  }
 }
 
 /// Where an event is, for who keeps it longer than its batch.

@@ -13,6 +13,8 @@ public struct FailurePolicy: Sendable, Hashable {
   public var retries: Int
   /// Before the first retry; doubled with each.
   public var backoffMilliseconds: Int64
+  /// An event whose own time is longer ago is tried once, and not again; nil: its age does not matter.
+  public var maxAgeMilliseconds: Int64?
 
   public init(_ choice: Choice = .fail, retries: Int = 0, backoffMilliseconds: Int64 = 100) {
     self.choice = choice

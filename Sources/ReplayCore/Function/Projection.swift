@@ -21,6 +21,9 @@ public protocol Projection: Sendable {
   var isMergeOnly: Bool { get }
   /// True where lanes apply through `session` and not by `apply`.
   var hasSessions: Bool { get }
+  /// The length of the time windows that it works in; nil: none. Its windows are a partition's, so that one lane has all
+  /// of its keys.
+  var windowSeconds: Int64? { get }
   /// What lane `lane` applies through; nil where it calls `apply`.
   func session(lane: Int) throws -> (any FunctionSession)?
 }
@@ -33,5 +36,6 @@ extension Projection {
   /// Every table merges.
   public var isMergeOnly: Bool { tables.allSatisfy { $0.schema.kind == .merged } }
   public var hasSessions: Bool { false }
+  public var windowSeconds: Int64? { nil }
   public func session(lane: Int) throws -> (any FunctionSession)? { nil }
 }

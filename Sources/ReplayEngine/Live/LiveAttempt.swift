@@ -61,7 +61,8 @@ final class LiveAttempt {
     lane = try Lane(
       setup.projections, setup.extraction, store: setup.store, partitions: partitions,
       isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max,
-      onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents)
+      onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents,
+      windows: state.windows)
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
@@ -71,7 +72,7 @@ final class LiveAttempt {
     // Last: its thread ends with `close()`, which nobody calls where this throws.
     committer = try Committer(
       setup.store, books: ledger, frontiers: frontiers, kept: state.kept, maxKeptBytes: setup.options.maxKeptBytes,
-      keyOwners: nil, now: setup.options.now, observe: { _ in })
+      windows: state.windows, keyOwners: nil, now: setup.options.now, observe: { _ in })
   }
 
   func close() {
@@ -110,7 +111,7 @@ final class LiveAttempt {
     setup.observe(state)
     while true {
       let patience = commits.patience(
-        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds)
+        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds, waiting: waiting)
       let event = try polled(patience)
       var hasChanged = false
       switch event {
@@ -145,10 +146,15 @@ final class LiveAttempt {
     }
   }
 
-  /// A run that has nothing to commit would not notice that another one follows in its place.
+  /// Who is to end once it has caught up waits for no more events.
+  private var waiting: SessionWait? { setup.options.untilCaughtUp ? nil : lane.waiting }
+
+  /// A run that has nothing to commit soon would not notice that another one follows in its place.
   private func verifyOwner() throws {
     let now = setup.options.now()
-    guard moved.isEmpty, now - ownerAsked >= LiveAttempt.ownerMilliseconds else { return }
+    guard moved.isEmpty || waiting?.hasDelivered == false, now - ownerAsked >= LiveAttempt.ownerMilliseconds else {
+      return
+    }
     ownerAsked = now
     // A store that cannot be asked now will be asked again; its trouble is the next commit's to say.
     guard let takeover = try? setup.store.takenOver() else { return }
@@ -164,7 +170,8 @@ final class LiveAttempt {
 
   private func isDue(_ rests: Bool) -> Bool {
     commits.isDue(
-      now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes)
+      now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes,
+      waiting: waiting)
   }
 
   private func askEnds() {
@@ -296,7 +303,7 @@ final class LiveAttempt {
     } catch let refused as RefusedEvent {
       throw LiveRun.Fault(error: refused.error, partition: refused.place.partition, position: refused.place.position)
     } catch let error as ReplayError { throw LiveRun.Fault(error) ?? error }
-    state.kept = committer.kept
+    (state.kept, state.windows) = (committer.kept, committer.windows)
     for (index, moves) in moves.enumerated() {
       frontiers[index].merge(moves.frontier) { $1 }
       state.books[index] += taken.total(of: index)

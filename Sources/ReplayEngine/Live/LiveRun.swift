@@ -19,7 +19,7 @@ public final class LiveRun {
     ahead = ArchivedAhead(checkpoints.map(\.archivedAhead))
     deliveries = DeliveryLog.all(setup.projections, checkpoints, in: setup.store)
     state.books = setup.projections.map { _ in Books() }
-    state.kept = checkpoints.map(\.kept)
+    (state.kept, state.windows) = (checkpoints.map(\.kept), checkpoints.map(\.windows))
   }
 
   /// An event that a function could not apply, or that is malformed: everything before it is to be committed, nothing

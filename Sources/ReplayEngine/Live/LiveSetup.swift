@@ -75,6 +75,8 @@ public struct LiveState: Sendable {
   public var books: [Books] = []
   /// For each function, the events that were left, by this run or before, and are kept.
   public var kept: [KeptEvents] = []
+  /// For each function, its windows that are not over, as committed.
+  var windows: [[Partition: OpenWindow]] = []
   public var commits: UInt64 = 0
   public var rows: UInt64 = 0
 

@@ -4,6 +4,8 @@ import ReplayCore
 /// `{"table": "name", "row": {…}}`.
 struct AnsweredChanges {
   let tables: [DeclaredTable]
+  /// Whether an answer has the state of a time window beside its changes.
+  var hasState = false
 
   /// What is wrong with an answer, in one line.
   struct Fault: Error {
@@ -37,6 +39,7 @@ struct AnsweredChanges {
       case "upserts": upserts = try self.changes(member, isDelete: false)
       case "deletes": deletes = try self.changes(member, isDelete: true)
       case "batchItemFailures": break
+      case "state" where hasState: break
       default: throw Fault("it answered a member \"\(member.name)\", expected upserts, merges and deletes")
       }
     }

@@ -19,6 +19,7 @@ final class LineWorker: FunctionWorker {
     var isIsolated = false
     var payload: PayloadField
     var id: TextField
+    var time: TimeField
     /// Whether one line holds all events of a delivery, and one line answers them.
     var isBatched = false
   }
@@ -44,6 +45,8 @@ final class LineWorker: FunctionWorker {
   init(_ plan: Plan) { self.plan = plan }
 
   /// `{"partition":"0","position":"30","id":…,"key":…,"event":<payload>}`, but for its first members, which a delivery says.
+  func time(of event: Event) -> Timestamp? { event.time(plan.time) }
+
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
     let place = event.place
     var writer = JSONWriter()

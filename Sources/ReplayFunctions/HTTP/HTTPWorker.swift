@@ -33,6 +33,8 @@ final class HTTPWorker: FunctionWorker {
   func cancel() { caller.cancel() }
   func close() { caller.close() }
 
+  func time(of event: Event) -> Timestamp? { event.time(plan.time) }
+
   /// In the binary form headers and body, parted as HTTP does it; else the JSON object. A payload that is a CloudEvent is
   /// handed on byte by byte.
   func encode(_ event: Event, key: Text, phase: Phase) -> [UInt8] {

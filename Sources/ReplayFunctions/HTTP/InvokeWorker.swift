@@ -20,6 +20,8 @@ final class InvokeWorker: FunctionWorker {
   func cancel() { caller.cancel() }
   func close() { caller.close() }
 
+  func time(of event: Event) -> Timestamp? { plan.shape.time(of: event) }
+
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
     try plan.shape.record(
       event, key: key, payload: event[plan.payload], tail: tail.bytes(event.partition.log, of: plan.shape))
@@ -34,7 +36,7 @@ final class InvokeWorker: FunctionWorker {
       delivery.headers + [
         "Content-Type: application/json", "X-Amz-Client-Context: \(encoded)",
       ]
-    switch try caller.call(headers, body: plan.shape.batch(delivery.events)) {
+    switch try caller.call(headers, body: plan.shape.body(delivery)) {
     case .failed(let reasons): return .failed(reasons)
     case .lost: return DeliveryOutcome(failure: .lost)
     case .answered(let answer): return try outcome(answer, delivery)

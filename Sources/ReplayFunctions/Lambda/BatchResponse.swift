@@ -45,6 +45,7 @@ extension ShapedEvents {
   func outcome(_ answer: JSONValue, of delivery: Delivery) -> DeliveryOutcome {
     let response = BatchResponse(answer, count: delivery.events.count) { place(of: $0, in: delivery.events) }
     if response.hasFailed { return .failed(response.reasons, at: response.failedAt) }
+    if let reason = delivery.window?.fault(in: answer) { return .failed([reason]) }
     return DeliveryOutcome(answers: [(delivery.events.count, answer)])
   }
 }

@@ -37,9 +37,26 @@ struct DynamoDBEvents: ShapedEvents {
     add("SizeBytes", "\(change.count)")
     add("StreamViewType", "\"NEW_AND_OLD_IMAGES\"")
     writer.raw("},\"eventSourceARN\":")
-    writer.string(origin.arn("dynamodb", "table/\(place.partition.log)/stream/1970-01-01T00:00:00.000"))
+    writer.string(sourceARN(place.partition.log))
     writer.raw("}")
     return writer.bytes
+  }
+
+  /// `ApproximateCreationDateTime`, in whichever unit it was archived: seconds in DynamoDB's own streams, milliseconds or
+  /// microseconds in Kinesis Data Streams.
+  func time(of event: Event) -> Timestamp? {
+    guard let change = event[change],
+      case .number(let text)? = (try? JSONReader.read(change.bytes))?[DynamoDBEvents.created],
+      let number = Double(text), number >= 0, number < 1e17
+    else { return nil }
+    let unit = number < 1e11 ? 1e6 : number < 1e14 ? 1e3 : 1
+    return Timestamp(microseconds: Int64((number * unit).rounded()))
+  }
+
+  private static let created = "ApproximateCreationDateTime"
+
+  func sourceARN(_ log: String) -> String {
+    origin.arn("dynamodb", "table/\(log)/stream/1970-01-01T00:00:00.000")
   }
 
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }

@@ -8,10 +8,14 @@ public enum EventShape: String, Sendable, CaseIterable {
 
 /// Makes a batch of one shape, record by record, and finds a record by the identifier that a handler names.
 protocol ShapedEvents: Sendable {
+  /// The stream, queue, table or cluster that the records of one topic come from.
+  func sourceARN(_ log: String) -> String
   /// What the records of one topic end with.
   func tail(_ log: String) -> [UInt8]
   /// One record of the batch, without what stands between records.
   func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) throws -> [UInt8]
+  /// What stands for the record's time of arrival; nil where the event has none that can be read.
+  func time(of event: Event) -> Timestamp?
   /// The batch of records that `record` made.
   func batch(_ events: [HeldEvent]) -> [UInt8]
   /// The place in the batch of the record that `itemIdentifier` names; nil where it names none.
@@ -20,6 +24,18 @@ protocol ShapedEvents: Sendable {
 
 extension ShapedEvents {
   func tail(_ log: String) -> [UInt8] { [] }
+
+  /// The whole event of a call.
+  func body(_ delivery: Delivery) -> [UInt8] {
+    let batch = batch(delivery.events)
+    guard let window = delivery.window else { return batch }
+    var writer = JSONWriter()
+    writer.raw(batch.dropLast())
+    writer.raw(",")
+    writer.raw(window.members(sourceARN(window.partition.log)))
+    writer.raw("}")
+    return writer.bytes
+  }
 }
 
 /// The tail of the topic that was asked for last: nearly always the only one.
@@ -59,10 +75,12 @@ extension Position {
 
 extension EventPlace {
   var sequenceNumber: String { position.sequenceNumber(in: segment) }
+  var shard: String { partition.shard }
+}
 
+extension Partition {
   /// `shardId-000000000006`; of a partition whose name is no number, the name.
   var shard: String {
-    let name = partition.name
     guard name.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), name.utf8.count < 12 else { return "shardId-\(name)" }
     return "shardId-" + String(repeating: "0", count: 12 - name.utf8.count) + name
   }
@@ -99,10 +117,12 @@ struct KinesisEvents: ShapedEvents {
     writer.raw("\",\"awsRegion\":\"")
     writer.raw(origin.region)
     writer.raw("\",\"eventSourceARN\":")
-    writer.string(origin.arn("kinesis", "stream/\(log)"))
+    writer.string(sourceARN(log))
     writer.raw("}")
     return writer.bytes
   }
+
+  func sourceARN(_ log: String) -> String { origin.arn("kinesis", "stream/\(log)") }
 
   func record(_ event: Event, key: Text, payload: Text, tail: [UInt8]) -> [UInt8] {
     let place = event.place
@@ -125,6 +145,8 @@ struct KinesisEvents: ShapedEvents {
     return writer.bytes
   }
 
+  func time(of event: Event) -> Timestamp? { event.time(time) }
+
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
 
   func place(of identifier: JSONValue, in events: [HeldEvent]) -> Int? {
@@ -133,8 +155,11 @@ struct KinesisEvents: ShapedEvents {
 }
 
 extension Event {
-  /// The event's own time, where it has one that can be read: what stands for a time of arrival, which no archive keeps.
-  func moment(_ field: TimeField) -> Timestamp { ((try? self[ifPresent: field]) ?? nil) ?? Timestamp(microseconds: 0) }
+  /// The event's own time, where it has one that can be read.
+  func time(_ field: TimeField) -> Timestamp? { (try? self[ifPresent: field]) ?? nil }
+
+  /// The same, or 1970: what stands for a time of arrival, which no archive keeps.
+  func moment(_ field: TimeField) -> Timestamp { time(field) ?? Timestamp(microseconds: 0) }
 }
 
 /// Seconds since 1970 with three digits behind the point.

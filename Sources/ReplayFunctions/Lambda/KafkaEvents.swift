@@ -44,10 +44,17 @@ struct KafkaEvents: ShapedEvents {
     }
   }
 
+  func time(of event: Event) -> Timestamp? { event.time(time) }
+
+  /// A cluster has many topics.
+  func sourceARN(_ log: String) -> String {
+    origin.arn("kafka", "cluster/replay/00000000-0000-0000-0000-000000000000-0")
+  }
+
   func batch(_ events: [HeldEvent]) -> [UInt8] {
     var writer = JSONWriter()
     writer.raw("{\"eventSource\":\"aws:kafka\",\"eventSourceArn\":")
-    writer.string(origin.arn("kafka", "cluster/replay/00000000-0000-0000-0000-000000000000-0"))
+    writer.string(sourceARN(""))
     writer.raw(",\"bootstrapServers\":\"\",\"records\":{")
     var groups: [(name: String, events: [HeldEvent])] = []
     for event in events {

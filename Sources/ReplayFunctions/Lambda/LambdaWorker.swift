@@ -36,6 +36,8 @@ final class LambdaWorker: FunctionWorker {
     self.number = number
   }
 
+  func time(of event: Event) -> Timestamp? { plan.shape.time(of: event) }
+
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8] {
     try plan.shape.record(
       event, key: key, payload: event[plan.payload], tail: tail.bytes(event.partition.log, of: plan.shape))
@@ -63,7 +65,7 @@ final class LambdaWorker: FunctionWorker {
     let id = RequestID.text(worker: number, call: calls)
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:\(plan.functionName)"
     let invocation = RuntimeServer.Invocation(
-      id: id, body: plan.shape.batch(delivery.events), deadline: wallMilliseconds() + plan.limits.milliseconds,
+      id: id, body: plan.shape.body(delivery), deadline: wallMilliseconds() + plan.limits.milliseconds,
       context: delivery.clientContext, arn: arn)
     server.desk.change { ($0.offered, $0.taken, $0.outcome) = (invocation, nil, nil) }
     return monotonicMilliseconds()

@@ -25,7 +25,7 @@ struct QueueEvents: ShapedEvents {
     writer.raw(",\"ApproximateFirstReceiveTimestamp\":\"\(milliseconds)\"},\"messageAttributes\":{},\"md5OfBody\":\"")
     writer.raw(MD5.hex(payload.bytes))
     writer.raw("\",\"eventSource\":\"aws:sqs\",\"eventSourceARN\":")
-    writer.string(origin.arn("sqs", "\(place.partition.log).fifo"))
+    writer.string(sourceARN(place.partition.log))
     writer.raw(",\"awsRegion\":")
     writer.string(origin.region)
     writer.raw("}")
@@ -38,6 +38,10 @@ struct QueueEvents: ShapedEvents {
     func part(_ range: Range<Int>) -> String { String(digest[range]) }
     return [part(0..<8), part(8..<12), "3" + part(13..<16), "8" + part(17..<20), part(20..<32)].joined(separator: "-")
   }
+
+  func time(of event: Event) -> Timestamp? { event.time(time) }
+
+  func sourceARN(_ log: String) -> String { origin.arn("sqs", "\(log).fifo") }
 
   func batch(_ events: [HeldEvent]) -> [UInt8] { Self.list(events) }
 

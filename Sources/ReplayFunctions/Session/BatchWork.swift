@@ -17,8 +17,8 @@ struct BatchWork {
     case goOn
     /// The same events again, after so long.
     case wait(milliseconds: Int64)
-    /// These events have failed for good, after so many attempts.
-    case giveUp([Int], attempts: Int)
+    /// These events have failed for good, after so many attempts; `isTooOld`: for their age, with retries left.
+    case giveUp([Int], attempts: Int, isTooOld: Bool = false)
   }
 
   private struct Part {
@@ -49,7 +49,10 @@ struct BatchWork {
   }
 
   /// `answered`: so many of the events that `next` gave. `failedAt`: the one at fault among them, if it was named.
-  mutating func ended(answered: Int, hasFailed: Bool, failedAt: Int?) -> Step {
+  /// `isTooOld`: whether an event that failed is not to be tried again for its age.
+  mutating func ended(
+    answered: Int, hasFailed: Bool, failedAt: Int?, isTooOld: (Int) -> Bool = { _ in false }
+  ) -> Step {
     let part = parts.removeLast()
     // What is answered and failed too has failed.
     let good = min(answered, failedAt ?? answered)
@@ -69,7 +72,7 @@ struct BatchWork {
       parts.append(Part(events: Array(rest[..<(rest.count / 2)])))
       return .goOn
     }
-    return again(rest, attempts: attempts + 1, isNamed: failedAt != nil)
+    return again(rest, attempts: attempts + 1, isNamed: failedAt != nil, isTooOld)
   }
 
   /// Behind the first `answered` ones nothing is known of the events that `next` gave, and nothing is held against them.
@@ -79,13 +82,19 @@ struct BatchWork {
     if !rest.isEmpty { parts.append(Part(events: rest, attempts: answered == 0 ? part.attempts : 0)) }
   }
 
-  private mutating func again(_ rest: [Int], attempts: Int, isNamed: Bool) -> Step {
+  private mutating func again(_ rest: [Int], attempts: Int, isNamed: Bool, _ isTooOld: (Int) -> Bool) -> Step {
+    let isAlone = isNamed || limits.bisects
     if attempts <= limits.retries {
+      let old = rest.prefix(isAlone ? 1 : rest.count).prefix(while: isTooOld)
+      if !old.isEmpty {
+        if old.count < rest.count { parts.append(Part(events: Array(rest[old.count...]))) }
+        return .giveUp(Array(old), attempts: attempts, isTooOld: true)
+      }
       parts.append(Part(events: rest, attempts: attempts))
       let doubled = limits.backoffMilliseconds << Int64(min(attempts - 1, 20))
       return .wait(milliseconds: min(doubled, 60_000))
     }
-    let given = isNamed || limits.bisects ? 1 : rest.count
+    let given = isAlone ? 1 : rest.count
     if given < rest.count { parts.append(Part(events: Array(rest[given...]))) }
     return .giveUp(Array(rest[..<given]), attempts: attempts)
   }

@@ -6,6 +6,8 @@ struct HeldEvent {
   /// The place of its partition in the plan.
   let partition: UInt32
   let key: [UInt8]
+  /// The event's own time; nil where nobody asks for it, or it has none that can be read.
+  let time: Timestamp?
   /// The event as the function is given it.
   let encoded: [UInt8]
   /// As archived, for who keeps it where it cannot be applied; empty where nobody would.
@@ -20,6 +22,8 @@ struct Delivery {
   let run: Int64
   /// Rises within the run whenever events are delivered again. Of one attempt, the events of a key rise.
   let attempt: Int
+  /// Of a function with time windows, what the call says of its own; without events it is a window's last.
+  var window: WindowCall?
 }
 
 /// What came of a delivery: the answers for its first events, and what then failed, if anything did.
@@ -51,6 +55,8 @@ struct DeliveryOutcome {
 protocol FunctionWorker: AnyObject {
   /// The event as `deliver` will hand it over. Called once an event.
   func encode(_ event: Event, key: Text, phase: Phase) throws -> [UInt8]
+  /// The event's own time; nil where it has none that can be read.
+  func time(of event: Event) -> Timestamp?
   /// Hands the delivery over and answers true, where that need not wait for the function; `deliver` then is called for it in
   /// any case.
   func begin(_ delivery: Delivery) throws -> Bool

@@ -14,6 +14,14 @@ final class ForeignSession: FunctionSession {
     var rate: RateLimit?
     /// At most one event of a key in a delivery.
     var isPerKey = false
+    /// Live, how long a batch that is not full waits for more events, from its first one on.
+    var waitMilliseconds: Int64 = 0
+    /// The length of the time windows that the function works in; nil: none.
+    var windowSeconds: Int64?
+    /// A clock in milliseconds that never goes back.
+    var now: @Sendable () -> Int64 = monotonicMilliseconds
+    /// The time of day, in milliseconds since 1970.
+    var wall: @Sendable () -> Int64 = wallMilliseconds
   }
 
   /// The open batch of one partition.
@@ -21,6 +29,10 @@ final class ForeignSession: FunctionSession {
     var events: [HeldEvent] = []
     var bytes = 0
     var keys: Set<[UInt8]> = []
+    /// When its first event came.
+    let since: Int64
+
+    init(since: Int64) { self.since = since }
   }
 
   /// The batch that is under way: the lane makes the next one while the function works on it.
@@ -34,20 +46,22 @@ final class ForeignSession: FunctionSession {
     var isHandedOver = false
   }
 
-  /// Full batches that may wait for the function, so that it has the next one at once; the lane waits where there are more.
+  /// Full batches of an archive that may wait for the function, so that it has the next one at once; the lane waits where
+  /// there are more. Live, what comes is applied before anything else is polled.
   private static let maxReady = 4
 
-  private let worker: any FunctionWorker
+  let worker: any FunctionWorker
   private let limits: Limits
   private let contract: FunctionContract
   private let answered: AnsweredChanges
   /// The function's name, for messages.
-  private let name: String
+  let name: String
   private var open: [UInt32: Batch] = [:]
   /// Full batches, in the order in which they are delivered.
   private var ready: [Batch] = []
   private var flight: Flight?
   private(set) var heldBytes = 0
+  private(set) var hasDelivered = false
   private var phase = Phase.archive
   private let isCancelled = Atomic<Bool>(false)
   private var log = DeliveryLog(run: 0) { _ in }
@@ -56,6 +70,7 @@ final class ForeignSession: FunctionSession {
   private var before = DeliveredEvents()
   /// Of deliveries now; a higher one goes back to what was delivered before.
   private var attempt = 1
+  var windows: SessionWindows?
 
   init(
     _ name: String, worker: any FunctionWorker, contract: FunctionContract, tables: [DeclaredTable], limits: Limits
@@ -64,14 +79,23 @@ final class ForeignSession: FunctionSession {
     self.worker = worker
     self.contract = contract
     self.limits = limits
-    answered = AnsweredChanges(tables: tables)
+    answered = AnsweredChanges(tables: tables, hasState: limits.windowSeconds != nil)
   }
 
   func begin(_ log: DeliveryLog, keys range: KeyRange) {
     (self.log, keys) = (log, range)
-    before = contract == .writesItself ? log.delivered : DeliveredEvents()
+    before = keepsMarks ? log.delivered : DeliveredEvents()
     attempt = log.nextAttempt(keys)
   }
+
+  /// What was delivered beyond a commit is in no window's state there, so it is delivered again.
+  private var keepsMarks: Bool { contract == .writesItself && limits.windowSeconds == nil }
+
+  func resume(_ open: [Partition: OpenWindow]) {
+    windows = limits.windowSeconds.map { SessionWindows(seconds: $0, open: open) }
+  }
+
+  func takeWindows() -> [Partition: OpenWindow] { windows?.takeChanged() ?? [:] }
 
   func apply(_ batch: ReplayCore.Batch, _ changes: Changes, _ left: LeftEvents) throws {
     phase = batch.phase
@@ -87,13 +111,16 @@ final class ForeignSession: FunctionSession {
         if before.contains(keyHash: KeyHash.hash(text), place.partition, place.position) { continue }
       }
       let key = Array(text.bytes)
+      let needsTime = windows != nil || left.policy.maxAgeMilliseconds != nil
+      let time = needsTime ? worker.time(of: event) : nil
+      if windows != nil { try turnWindow(event.place.partition, event.partitionIndex, time, changes, left) }
       // Behind what is held of its key, where anything may be.
       if flight == nil, ready.isEmpty, open[event.partitionIndex] == nil, left.isParked(key) {
         left.queue(event.place, key: key, record: Array(event.wholeRecord.bytes))
         continue
       }
       let held = HeldEvent(
-        place: event.place, partition: event.partitionIndex, key: key,
+        place: event.place, partition: event.partitionIndex, key: key, time: time,
         encoded: try worker.encode(event, key: text, phase: phase),
         record: keepsRecords ? Array(event.wholeRecord.bytes) : [])
       try take(held, changes, left)
@@ -109,7 +136,7 @@ final class ForeignSession: FunctionSession {
     {
       try deliver(event.partition, changes, left)
     }
-    let batch = open[event.partition] ?? Batch()
+    let batch = open[event.partition] ?? Batch(since: limits.waitMilliseconds > 0 ? limits.now() : 0)
     if batch.events.isEmpty { open[event.partition] = batch }
     batch.events.append(event)
     batch.bytes += size
@@ -120,9 +147,14 @@ final class ForeignSession: FunctionSession {
 
   func settle(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
-    while !ready.isEmpty { try deliverNext(changes, left) }
-    try land(changes, left)
+    try landReady(changes, left)
     try worker.verify()
+    hasDelivered = false
+  }
+
+  var waitMilliseconds: Int64? {
+    guard limits.waitMilliseconds > 0, let oldest = open.values.map(\.since).min() else { return nil }
+    return max(0, oldest + limits.waitMilliseconds - limits.now())
   }
 
   func abandon() {
@@ -131,6 +163,7 @@ final class ForeignSession: FunctionSession {
     flight = nil
     (open, ready) = ([:], [])
     heldBytes = 0
+    hasDelivered = false
     isCancelled.store(false, ordering: .releasing)
   }
 
@@ -144,10 +177,11 @@ final class ForeignSession: FunctionSession {
   // MARK: Delivering
 
   /// The partition's batch is as full as it gets.
-  private func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
+  func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
     guard let batch = open.removeValue(forKey: partition) else { return }
     ready.append(batch)
-    if flight?.isHandedOver != true || ready.count > Self.maxReady { try deliverNext(changes, left) }
+    let most = phase == .archive ? Self.maxReady : 0
+    if flight?.isHandedOver != true || ready.count > most { try deliverNext(changes, left) }
   }
 
   /// Waits for the batch that is under way, and hands the next one over.
@@ -167,6 +201,12 @@ final class ForeignSession: FunctionSession {
     self.flight?.isHandedOver = try worker.begin(first)
   }
 
+  /// Waits for everything that is full.
+  func landReady(_ changes: Changes, _ left: LeftEvents) throws {
+    while !ready.isEmpty { try deliverNext(changes, left) }
+    try land(changes, left)
+  }
+
   /// What of the batch is delivered next; nil where nothing is left of it.
   private func next(_ flight: inout Flight, _ left: LeftEvents) throws -> Delivery? {
     let events = flight.events
@@ -176,7 +216,20 @@ final class ForeignSession: FunctionSession {
       return nil
     }
     try limits.rate?.take(given.count) { isCancelled.load(ordering: .acquiring) }
-    return Delivery(events: given.map { events[$0] }, phase: phase, run: log.run, attempt: attempt)
+    return delivery(given.map { events[$0] }, windows?.call(events[given[0]].place.partition))
+  }
+
+  func delivery(_ events: [HeldEvent], _ window: WindowCall?) -> Delivery {
+    hasDelivered = true
+    return Delivery(events: events, phase: phase, run: log.run, attempt: attempt, window: window)
+  }
+
+  /// What is delivered now goes back to what was delivered before.
+  func goBack() { attempt = log.nextAttempt(keys) }
+
+  /// Between two attempts.
+  func rest(_ milliseconds: Int64) throws {
+    try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
   }
 
   /// Waits for the batch that is under way, and delivers what of it has to be delivered again.
@@ -186,19 +239,24 @@ final class ForeignSession: FunctionSession {
     while let delivery = flight.delivery {
       let outcome = try worker.deliver(delivery)
       let (answered, failure) = try apply(outcome, delivery.events, changes)
-      if failure != nil { attempt = log.nextAttempt(keys) }
+      if failure != nil { goBack() }
       try mark(delivery.events.prefix(answered), left)
       if let failure, !failure.isAttempt {
         flight.work.lost(answered: answered)
         flight.delivery = try next(&flight, left)
         continue
       }
-      switch flight.work.ended(answered: answered, hasFailed: failure != nil, failedAt: failure?.at) {
+      if failure == nil, let window = delivery.window { try takeState(outcome, window, changes, left) }
+      let events = flight.events
+      let isTooOld = { (place: Int) in self.isTooOld(events[place], left.policy) }
+      switch flight.work.ended(
+        answered: answered, hasFailed: failure != nil, failedAt: failure?.at, isTooOld: isTooOld)
+      {
       case .goOn: break
-      case .wait(let milliseconds):
-        try pause(milliseconds: milliseconds) { isCancelled.load(ordering: .acquiring) }
-      case .giveUp(let lost, let attempts):
-        try give(up: lost.map { flight.events[$0] }, attempts, failure?.reasons ?? [], left)
+      case .wait(let milliseconds): try rest(milliseconds)
+      case .giveUp(let lost, let attempts, let isTooOld):
+        let age = isTooOld ? left.policy.maxAgeMilliseconds.map(ForeignSession.tooOld) : nil
+        try give(up: lost.map { events[$0] }, attempts, (failure?.reasons ?? []) + [age].compactMap { $0 }, left)
       }
       flight.delivery = try next(&flight, left)
     }
@@ -207,8 +265,18 @@ final class ForeignSession: FunctionSession {
   /// Keeps that these events are done, so that they are not delivered again. Not behind an event that is left and not yet
   /// committed: that would be forgotten.
   private func mark(_ events: ArraySlice<HeldEvent>, _ left: LeftEvents) throws {
-    guard contract == .writesItself, let last = events.last, left.byteCount == 0 else { return }
+    guard keepsMarks, let last = events.last, left.byteCount == 0 else { return }
     try log.delivered(last.place.partition, keys, next: last.place.position.successor)
+  }
+
+  /// Whether the event's age forbids to try it again.
+  private func isTooOld(_ event: HeldEvent, _ policy: FailurePolicy) -> Bool {
+    guard let limit = policy.maxAgeMilliseconds, let time = event.time else { return false }
+    return limits.wall() - time.microseconds / 1000 > limit
+  }
+
+  private static func tooOld(_ milliseconds: Int64) -> String {
+    "older than \(milliseconds / 1000) seconds (--max-record-age): not tried again"
   }
 
   /// Whether the event is of a key that was parked meanwhile; it then is behind the bad one.
@@ -234,7 +302,7 @@ final class ForeignSession: FunctionSession {
   }
 
   /// Applies the answers, as far as they are good: how many events they are for, and what is wrong behind them.
-  private func apply(
+  func apply(
     _ outcome: DeliveryOutcome, _ events: [HeldEvent], _ changes: Changes
   ) throws -> (answered: Int, failure: DeliveryOutcome.Failure?) {
     guard contract == .changes else { return (outcome.answered, outcome.failure) }
