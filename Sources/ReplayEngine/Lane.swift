@@ -170,10 +170,11 @@ final class Lane {
   func cut() throws -> [LaneCut] {
     try settle()
     return zip(changes, left).map { changes, left in
-      LaneCut(
+      let (events, receipt) = left.take()
+      return LaneCut(
         merged: changes.takeMerged(),
         keyHashes: changes.keyed.map(\.newKeyHashes) + [changes.takeGatheredKeyHashes() ?? []],
-        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: left.take())
+        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: events, receipt: receipt)
     }
   }
 
@@ -255,14 +256,18 @@ final class LaneCut: @unchecked Sendable {
   let keyed: [RowSet]
   let gathered: GatheredRows?
   let left: [LeftEvent]
+  /// To be signed once `left` is durable.
+  let receipt: CommitReceipt?
 
   init(
-    merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], gathered: GatheredRows? = nil, left: [LeftEvent]
+    merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], gathered: GatheredRows? = nil, left: [LeftEvent],
+    receipt: CommitReceipt? = nil
   ) {
     self.merged = merged
     self.keyHashes = keyHashes
     self.keyed = keyed
     self.gathered = gathered
     self.left = left
+    self.receipt = receipt
   }
 }

@@ -15,8 +15,8 @@ struct FailureOptions: ParsableArguments {
       later events of its key in the store; dead-letter keeps it alone.
       """, valueName: "choice"))
   var onError = Choice.fail
-  @Option(help: ArgumentHelp("The same of the stream's events.", valueName: "choice"))
-  var onErrorLive = Choice.park
+  @Option(help: ArgumentHelp("The same of the stream's events (default: park).", valueName: "choice"))
+  var onErrorLive: Choice?
   @Option(help: "How often such an event is tried again first (default: 0, with retry 5).")
   var retries: Int?
   @Option(help: "Seconds before the first of these; each next one waits twice as long.")
@@ -32,8 +32,13 @@ struct FailureOptions: ParsableArguments {
     if maxParkedBytes < 1 { throw ValidationError("--max-parked-bytes must be above 0.") }
   }
 
+  /// What is said of a stream's events wants a stream.
+  func verify(_ stream: StreamOptions) throws {
+    if stream.live == nil, onErrorLive != nil { throw ValidationError("--on-error-live needs --live.") }
+  }
+
   var archived: FailurePolicy { policy(onError) }
-  var live: FailurePolicy { policy(onErrorLive) }
+  var live: FailurePolicy { policy(onErrorLive ?? .park) }
 
   private func policy(_ choice: Choice) -> FailurePolicy {
     let after: FailurePolicy.Choice =

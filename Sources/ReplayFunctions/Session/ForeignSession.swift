@@ -186,7 +186,7 @@ final class ForeignSession: FunctionSession {
   /// Keeps that these events are done, so that they are not delivered again. Not behind an event that is left and not yet
   /// committed: that would be forgotten.
   private func mark(_ events: ArraySlice<HeldEvent>, _ left: LeftEvents) throws {
-    guard contract == .writesItself, let last = events.last, left.byteCount == 0 else { return }
+    guard contract == .writesItself, let last = events.last, !left.hasUncommitted else { return }
     try log.delivered(last.place.partition, keys, next: last.place.position.successor)
   }
 
