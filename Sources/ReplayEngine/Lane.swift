@@ -152,8 +152,17 @@ final class Lane {
     for index in sessions.indices { try settleSession(index) }
   }
 
+  /// Has sessions apply what they hold, where nothing more is there for them now.
+  func flush() throws {
+    for index in sessions.indices { try telling(index) { try sessions[index]?.flush(changes[index], left[index]) } }
+  }
+
   func settleSession(_ index: Int) throws {
-    do { try sessions[index]?.settle(changes[index], left[index]) } catch let fault as EventFault {
+    try telling(index) { try sessions[index]?.settle(changes[index], left[index]) }
+  }
+
+  private func telling(_ index: Int, _ body: () throws -> Void) throws {
+    do { try body() } catch let fault as EventFault {
       throw failure(fault, of: projections[index])
     } catch let both as KeyedRows.KeyInTwoPartitions {
       throw failure(both)

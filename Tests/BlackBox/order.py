@@ -15,7 +15,7 @@ def command(tool, archive, store, form, folder, workers, often, seed, batch):
     function = f"{'lambda:exec' if form == 'lambda' else 'exec'}:python3 {script} {folder} {seed} {often}"
     return [tool, "--archive", archive, "--function", function, "--contract", "writes-itself", "--store", store,
             "--workers", str(workers), "--batch-size", str(batch), "--retries", "1000", "--retry-backoff", "0.001",
-            "--on-error", "retry", "--on-error-live", "retry"]
+            "--on-error", "retry"]
 
 
 def delivered(folder):
@@ -88,7 +88,7 @@ def run_live(tool, events, form, workers, partitions=3, archived=200, **options)
             archive.add(partition, archived)
             stream.append(partition, own)
         return run(tool, archive.root, partitions * (events // partitions), form, workers,
-                   more=["--live", stream.address, "--until-caught-up"], **options)
+                   more=["--live", stream.address, "--until-caught-up", "--on-error-live", "retry"], **options)
 
 
 if __name__ == "__main__":

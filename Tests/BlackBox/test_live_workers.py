@@ -88,6 +88,7 @@ class LiveWorkers(unittest.TestCase):
         """A run that follows the stream; it has caught up with what is archived."""
         process = subprocess.Popen([TOOL, *self.command(function, *more)], stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         for line in process.stderr:
             if "caught up" in line:
@@ -132,8 +133,10 @@ class LiveWorkers(unittest.TestCase):
         process = self.start(self.function("exec", 2), "--contract", "writes-itself", "--workers", 1)
         self.stream.append(0, self.lines[ARCHIVED:])
         self.wait(lambda: any(key == SLOW for _, key, _ in self.delivered()))
-        self.assertEqual([position for _, key, position in self.delivered() if position > ARCHIVED], [])
+        first = min(at for at, key, _ in self.delivered() if key == SLOW)
+        self.assertEqual([row for row in self.delivered() if row[0] < first and row[2] > ARCHIVED], [])
         process.send_signal(signal.SIGTERM)
+        process.wait(10)
 
     def test_a_stop_does_not_wait_for_a_slow_call_and_nothing_is_lost(self):
         function = self.function("exec", 600)

@@ -7,7 +7,9 @@ public protocol FunctionSession: AnyObject {
   /// Takes the batch in. Its changes may come later, in a call for a later batch or in `settle`, but those of one key come in
   /// the order of its events. Throws `EventFault` where an event cannot be applied and `left` does not take it.
   func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws
-  /// Applies everything that was taken in: after it a cut is made.
+  /// Applies everything that was taken in, since nothing more is there now; no cut need follow.
+  func flush(_ changes: Changes, _ left: LeftEvents) throws
+  /// The same, and after it a cut is made.
   func settle(_ changes: Changes, _ left: LeftEvents) throws
   /// Forgets what was taken in and not applied: the epoch is dropped.
   func abandon()
@@ -15,6 +17,10 @@ public protocol FunctionSession: AnyObject {
   func cancel()
   /// What is held and not applied, in bytes.
   var heldBytes: Int { get }
+}
+
+extension FunctionSession {
+  public func flush(_ changes: Changes, _ left: LeftEvents) throws { try settle(changes, left) }
 }
 
 /// Where an event is, for who keeps it longer than its batch.

@@ -22,7 +22,7 @@ final class LiveLanes: @unchecked Sendable {
     case apply(SharedBlock, [UInt32])
     case cut
     /// Nothing is there for now: what the sessions hold goes out, since nobody knows when something comes.
-    case settle
+    case flush
   }
 
   private struct Desk {
@@ -173,7 +173,7 @@ final class LiveLanes: @unchecked Sendable {
   private func next(_ lane: Int, _ isHolding: Bool) -> Work? {
     desk.wait(quietly: true) { desk -> Work?? in
       if desk.isClosed || desk.failure != nil { return .some(nil) }
-      return desk.lines[lane].next().map { .some($0) } ?? (isHolding ? .some(.settle) : nil)
+      return desk.lines[lane].next().map { .some($0) } ?? (isHolding ? .some(.flush) : nil)
     }
   }
 
@@ -189,12 +189,10 @@ final class LiveLanes: @unchecked Sendable {
         if desk.free.count < LiveLanes.maxFreeBlocks { desk.free.append(shared.block) }
       }
       return true
-    case .settle:
-      try lanes[lane].settle()
+    case .flush:
+      try lanes[lane].flush()
       done(lane) { _ in }
     case .cut:
-      // What is settled first counts for the cut.
-      try lanes[lane].settle()
       let bytes = lanes[lane].load.changedBytes
       let cut = try lanes[lane].cut()
       done(lane) { desk in

@@ -112,9 +112,13 @@ final class ForeignSession: FunctionSession {
     if batch.events.count >= limits.events { try deliver(event.partition, changes, left) }
   }
 
-  func settle(_ changes: Changes, _ left: LeftEvents) throws {
+  func flush(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
     try land(changes, left)
+  }
+
+  func settle(_ changes: Changes, _ left: LeftEvents) throws {
+    try flush(changes, left)
     try worker.verify()
   }
 
