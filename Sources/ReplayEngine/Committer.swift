@@ -166,6 +166,7 @@ final class Committer {
         desk.state = .idle
         switch result {
         case .success(let rows):
+          for lane in cut.lanes { for function in lane { function.receipt?.sign() } }
           desk.epochs += 1
           desk.rows += rows
           desk.milliseconds += now() - begun

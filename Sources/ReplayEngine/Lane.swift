@@ -149,11 +149,14 @@ final class Lane {
   /// True where a function works in a process or a service of its own, which is waited for.
   var hasSessions: Bool { sessions.contains { $0 != nil } }
 
-  /// Nil where nothing waits for more.
-  var waiting: SessionWait? {
-    guard let soonest = sessions.compactMap({ $0?.waitMilliseconds }).min() else { return nil }
-    return SessionWait(milliseconds: soonest, hasDelivered: sessions.contains { $0?.hasDelivered ?? true })
-  }
+  /// Whether some function's batches may wait for more events.
+  var mayWait: Bool { sessions.contains { $0?.mayWait ?? false } }
+
+  /// How long sessions may still wait for more; nil where nothing waits.
+  var waitMilliseconds: Int64? { sessions.compactMap { $0?.waitMilliseconds }.min() }
+
+  /// Whether something was delivered since the last cut, or is applied without a session.
+  var hasDelivered: Bool { sessions.contains { $0?.hasDelivered ?? true } }
 
   /// Applies what is held back.
   func settle() throws {
@@ -161,8 +164,17 @@ final class Lane {
     for index in sessions.indices { try settleSession(index) }
   }
 
+  /// Has sessions apply what they hold, where nothing more is there for them now.
+  func flush() throws {
+    for index in sessions.indices { try telling(index) { try sessions[index]?.flush(changes[index], left[index]) } }
+  }
+
   func settleSession(_ index: Int) throws {
-    do { try sessions[index]?.settle(changes[index], left[index]) } catch let fault as EventFault {
+    try telling(index) { try sessions[index]?.settle(changes[index], left[index]) }
+  }
+
+  private func telling(_ index: Int, _ body: () throws -> Void) throws {
+    do { try body() } catch let fault as EventFault {
       throw failure(fault, of: projections[index])
     } catch let both as KeyedRows.KeyInTwoPartitions {
       throw failure(both)
@@ -179,11 +191,12 @@ final class Lane {
   func cut() throws -> [LaneCut] {
     try settle()
     return changes.indices.map { index in
-      let (changes, left) = (changes[index], left[index])
+      let changes = changes[index]
+      let (events, receipt) = left[index].take()
       return LaneCut(
         merged: changes.takeMerged(),
         keyHashes: changes.keyed.map(\.newKeyHashes) + [changes.takeGatheredKeyHashes() ?? []],
-        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: left.take(),
+        keyed: changes.keyed.map { $0.snapshot() }, gathered: changes.takeGathered(), left: events, receipt: receipt,
         windows: sessions[index]?.takeWindows() ?? [:])
     }
   }
@@ -266,17 +279,20 @@ final class LaneCut: @unchecked Sendable {
   let keyed: [RowSet]
   let gathered: GatheredRows?
   let left: [LeftEvent]
+  /// To be signed once `left` is durable.
+  let receipt: CommitReceipt?
   let windows: [Partition: OpenWindow]
 
   init(
     merged: [MergedRows], keyHashes: [[UInt64]], keyed: [RowSet], gathered: GatheredRows? = nil, left: [LeftEvent],
-    windows: [Partition: OpenWindow]
+    receipt: CommitReceipt? = nil, windows: [Partition: OpenWindow]
   ) {
     self.merged = merged
     self.keyHashes = keyHashes
     self.keyed = keyed
     self.gathered = gathered
     self.left = left
+    self.receipt = receipt
     self.windows = windows
   }
 }

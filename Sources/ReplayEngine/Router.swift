@@ -97,7 +97,9 @@ final class Router: @unchecked Sendable {
   /// segments would else be decoded without end before lanes that cannot follow. Not while lanes wait for this ticket.
   func send(_ block: RecordBlock, ticket: Int, partition: Int) throws {
     let shared = SharedBlock(block, lanes: lanes.count, ticket: ticket)
-    for record in 0..<block.count { shared.selections[lane(of: record, in: block)].append(UInt32(record)) }
+    for record in 0..<block.count {
+      shared.selections[block.lane(of: record, by: keyColumn, among: lanes.count)].append(UInt32(record))
+    }
     try desk.wait { desk -> Void? in
       if let failure = desk.failure { throw failure }
       guard desk.open[ticket, default: 0] < maxBlocksPerTicket,
@@ -111,12 +113,6 @@ final class Router: @unchecked Sendable {
       }
       return ()
     }
-  }
-
-  private func lane(of record: Int, in block: RecordBlock) -> Int {
-    let slice = block.fields[record * block.fieldCount + keyColumn]
-    guard slice.kind == .string || slice.kind == .number else { return 0 }
-    return Int(KeyHash.hash(block.text(slice)).multipliedFullWidth(by: UInt64(lanes.count)).high)
   }
 
   private func work(_ lane: Int) {
@@ -187,5 +183,14 @@ final class Router: @unchecked Sendable {
     }
     for thread in threads { thread.join() }
     threads = []
+  }
+}
+
+extension RecordBlock {
+  /// The lane whose `KeyRange` has the record's key; without a key, the first one.
+  func lane(of record: Int, by keyColumn: Int, among count: Int) -> Int {
+    let slice = fields[record * fieldCount + keyColumn]
+    guard slice.kind == .string || slice.kind == .number else { return 0 }
+    return Int(KeyHash.hash(text(slice)).multipliedFullWidth(by: UInt64(count)).high)
   }
 }

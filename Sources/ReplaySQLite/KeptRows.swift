@@ -58,11 +58,15 @@ struct KeptRows {
     var (sql, values) = (CheckpointKey.condition, key.values)
     let own: [(String, Value?)] = [
       ("state", filter.state.map { .text($0.rawValue) }), ("key", filter.key.map { .blob($0) }),
-      ("partition", filter.partition.map { .blob($0) }), ("position", filter.position.map { .text($0.stored) }),
+      ("position", filter.position.map { .text($0.stored) }),
     ]
     for case (let column, let value?) in own {
       sql += " AND \(column) = ?"
       values.append(value)
+    }
+    if let partition = filter.partition {
+      sql += " AND (partition = ? OR CAST(log || '/' || CAST(partition AS TEXT) AS BLOB) = ?)"
+      values += [.blob(partition), .blob(partition)]
     }
     guard filter.wholeKeys else { return (sql, values) }
     return (

@@ -122,6 +122,7 @@ extension StoreConformance {
       (KeptFilter(partition: Array("1".utf8)), [3, 5]), (KeptFilter(state: .parked, position: Position(4)), [3]),
       (KeptFilter(state: .parked, position: Position(4), wholeKeys: true), [0, 3]),
       (KeptFilter(position: Position(5), wholeKeys: true), [1, 4]), (KeptFilter(key: []), []),
+      (KeptFilter(partition: Array("o/1".utf8)), [3, 5]), (KeptFilter(partition: Array("p/1".utf8)), []),
     ]
     for (filter, places) in cases {
       let found = try kept(store, ledger.function, filter).map { line($0.event) }

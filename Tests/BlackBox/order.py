@@ -3,9 +3,11 @@ is slow, fails or is killed, and whatever the number of workers; what was delive
 that nothing of a parked key is applied before its bad event is. A kill of the run itself redelivers at most one batch a
 worker. A SQL file, which has no deliveries, counts inversions in its rows. `python3 order.py TOOL --events 1700000` runs all
 forms at full length; the tests, short ones."""
-import argparse, contextlib, os, random, shutil, signal, sqlite3, subprocess, sys, tempfile, time
+import argparse, contextlib, json, os, random, shutil, signal, sqlite3, subprocess, sys, tempfile, time
 
+from streams import DirectoryStream
 from support import HERE, TOOL, generate
+from torture import Archive, event
 
 WORKERS = os.path.join(HERE, "workers")
 PATIENT = ["--contract", "writes-itself", "--retry-backoff", "0.001"]
@@ -115,8 +117,10 @@ def check_rows(store, expected):
     return Found(inversions, total, expected - total, 1)
 
 
-def run(tool, archive, events, form, workers, often=200, seed=1, batch=100, kills=0, parks=False):
-    """Runs to the end through `kills` kill -9s; with `parks` what fails is parked, and retried at the end."""
+def run(tool, archive, events, form, workers, often=200, seed=1, batch=100, kills=0, parks=False, more=(), patience=0.3):
+    """Runs to the end through `kills` kill -9s; with `parks` what fails is parked, and retried at the end. `workers`: their
+    number, or that of each start in turn."""
+    counts = [workers] if isinstance(workers, int) else workers
     work = tempfile.mkdtemp()
     try:
         made, dice, store = Form(form, work, often, seed), random.Random(seed), os.path.join(work, "s.db")
@@ -125,14 +129,14 @@ def run(tool, archive, events, form, workers, often=200, seed=1, batch=100, kill
             limits = [] if form in ("sql", "binary") else ["--batch-size", str(batch)]
             if form == "sql" and not parks:
                 policy = []
-            size = ["--lanes" if form == "sql" else "--workers", str(workers)]
-            line = [tool, "--archive", archive, *function, "--store", store, *size, *policy, *limits]
-            for _ in range(kills):
-                process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(0.3 + dice.random() * 0.7)
+            lines = [[tool, "--archive", archive, *function, "--store", store, "--lanes" if form == "sql" else "--workers",
+                      str(count), *policy, *limits, *more] for count in counts]
+            for kill in range(kills):
+                process = subprocess.Popen(lines[kill % len(lines)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(patience + dice.random() * 0.7)
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-            finish(line, seed, [0, 3] if parks else [0])
+            finish(lines[kills % len(lines)], seed, [0, 3] if parks else [0])
             if parks:
                 made.calm()
                 finish([tool, "failed", "retry", "--store", store, *function, *limits], seed, [0])
@@ -153,12 +157,37 @@ LONG = [("lambda", 1, False), ("lambda", 32, False), ("lambda", 4, True), ("line
         ("sql", 16, False), ("sql", 4, True), ("binary", 8, False), ("binary", 4, True)]
 
 
+def run_live(tool, events, form, workers, partitions=3, archived=200, parks=False, **options):
+    """The same of a stream with so many events, of which the first `archived` of each partition are in an archive."""
+    chance = random.Random(options.get("seed", 1))
+    with tempfile.TemporaryDirectory() as work:
+        lines = [[json.dumps(event(chance, p, partitions, n), separators=(",", ":")).encode()
+                  for n in range(events // partitions)] for p in range(partitions)]
+        archive = Archive(chance, os.path.join(work, "archive"), lines)
+        archive.layout = "aiven"
+        stream = DirectoryStream(os.path.join(work, "retail"), chance)
+        stream.create(partitions)
+        for partition, own in enumerate(lines):
+            archive.add(partition, archived)
+            stream.append(partition, own)
+        policy = ["--live", stream.address, "--until-caught-up", "--on-error-live", "park" if parks else "retry"]
+        return run(tool, archive.root, partitions * (events // partitions), form, workers, parks=parks, more=policy,
+                   **options)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("tool", nargs="?", default=TOOL)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+
+    def told(what, began, events, found):
+        print(f"{what}: inversions {found.inversions}, deliveries {found.total:,} of {events:,}, missing {found.missing}, "
+              f"most of one event {found.most}, {time.time() - began:.0f} s", flush=True)
+        if not found.is_good:
+            raise SystemExit(1)
+
     with tempfile.TemporaryDirectory() as work:
         archives = {}
         for events in (options.events, options.events // 10):
@@ -172,8 +201,9 @@ if __name__ == "__main__":
             often = 0 if form == "sql" and not parks else 20 if parks else 100
             found = run(options.tool, archives[events], events, form, workers, seed=options.seed, often=often, kills=3,
                         batch=1000, parks=parks)
-            print(f"{form}{', parking' if parks else ''}, {workers} workers: inversions {found.inversions}, deliveries "
-                  f"{found.total:,} of {events:,}, missing {found.missing}, most of one event {found.most}, "
-                  f"{time.time() - began:.0f} s", flush=True)
-            if not found.is_good:
-                raise SystemExit(1)
+            told(f"{form}{', parking' if parks else ''}, {workers} workers", began, events, found)
+    for form, parks in (("lambda", False), ("lines", False), ("invoke", True)):
+        events, began = min(options.events, 500_000) // 3 * 3, time.time()
+        found = run_live(options.tool, events, form, (4, 1, 7, 3), seed=options.seed, often=20 if parks else 100, kills=7,
+                         patience=1.0, batch=1000, parks=parks)
+        told(f"{form}{', parking' if parks else ''}, a stream, 4, 1, 7 and 3 workers", began, events, found)

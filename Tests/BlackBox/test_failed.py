@@ -176,6 +176,10 @@ class LargeArchive(FailedCase):
                      "--position", position)
         self.assertEqual(shown.stdout.encode(), lines([self.events[partition][position]])[0] + b"\n")
         self.assertIn("2 attempts", shown.stderr)
+        # As a report and an error name it.
+        same = tool("failed", "show", "--store", self.store, "--function", "purchases", "--partition",
+                    f"retail/{partition}", "--position", position)
+        self.assertEqual((same.returncode, same.stdout), (0, shown.stdout), same.stderr)
         self.assertIn("error      the price is no number", shown.stderr)
         # With one that can: one key by one of its events, then all.
         some = self.retry("purchases", "--partition", partition, "--position", self.by_key(model.parked)[key][-1][1])

@@ -273,6 +273,13 @@ class RefusalTests(LiveCase):
             done = self.run_live(stream=stream)
             self.assertEqual(done.returncode, code, done.stderr)
 
+    def test_a_choice_for_the_streams_events_wants_a_stream(self):
+        for verb in ([], ["plan"]):
+            done = replay(*verb, "--archive", self.scratch, "--store", self.store, "--function", "event-counts",
+                          "--on-error-live", "park")
+            self.assertEqual(done.returncode, 64, done.stderr)
+            self.assertIn("--on-error-live needs --live", done.stderr)
+
 
 class HandoverTests(LiveCase):
     def test_to_a_consumer_group(self):

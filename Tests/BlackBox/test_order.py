@@ -49,6 +49,25 @@ class Order(unittest.TestCase):
                 self.assertEqual((found.inversions, found.missing), (0, 0))
                 self.assertLessEqual(found.total - EVENTS, kills * workers * batch)
 
+    def test_live_every_event_comes_and_those_of_a_key_rise_whatever_workers_do(self):
+        for form, workers, often in (("lambda", 4, 20_000), ("lines", 1, 300), ("lines", 5, 300)):
+            with self.subTest(form=form, workers=workers):
+                found = order.run_live(TOOL, EVENTS, form, workers, often=often, seed=workers)
+                self.assertEqual((found.inversions, found.missing), (0, 0))
+                self.assertGreater(found.total, EVENTS - EVENTS % 3, "nothing failed")
+
+    def test_live_parked_keys_go_on_in_order_once_retried(self):
+        found = order.run_live(TOOL, EVENTS, "lines", 4, often=300, seed=4, parks=True)
+        self.assertEqual((found.inversions, found.missing), (0, 0))
+
+    def test_live_a_kill_delivers_at_most_one_batch_a_worker_again_though_their_number_changes(self):
+        for form, workers in (("lambda", (2, 5, 1, 4)), ("lines", (4, 1, 7, 3))):
+            with self.subTest(form=form, workers=workers):
+                kills, batch = 4, 20
+                found = order.run_live(TOOL, EVENTS, form, workers, often=0, seed=sum(workers), batch=batch, kills=kills)
+                self.assertEqual((found.inversions, found.missing), (0, 0))
+                self.assertLessEqual(found.total - EVENTS, kills * max(workers) * batch)
+
 
 if __name__ == "__main__":
     unittest.main()

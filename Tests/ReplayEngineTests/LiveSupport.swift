@@ -21,6 +21,11 @@ struct TestButton {
   var onError = FailurePolicy()
   var stop = StopRequest()
   var commitMilliseconds: Int64 = 1_000
+  var maxAheadBytes = 64 << 20
+  /// Of the live run; nil: the stream's clock.
+  var now: (@Sendable () -> Int64)?
+  /// What the live run takes for its store.
+  var liveStore: (MemoryStore) -> any Store = { $0 }
   var observe: (LiveState) -> Void = { _ in }
 
   /// Archive first; then, unless the store says live, the handoff; then live until all is applied.
@@ -79,13 +84,15 @@ struct TestButton {
       functions.map(\.reads), anatomy: plan.anatomy,
       needsKey: functions.contains { !$0.isMergeOnly } || onError.choice != .fail)
     let clock = stream.clock
-    var options = LiveOptions { Int64(clock.milliseconds) }
+    var options = LiveOptions(now: now ?? { Int64(clock.milliseconds) })
+    (options.workers, options.maxAheadBytes) = (lanes, maxAheadBytes)
     options.untilCaughtUp = untilCaughtUp
     options.onError = onError
     options.commitMilliseconds = commitMilliseconds
     let setup = LiveSetup(
       projections: functions, extraction: extraction, source: stream,
-      decoder: LiveDecoder(extraction, of: stream.name, key: .asInArchive), store: store, options: options, stop: stop,
+      decoder: LiveDecoder(extraction, of: stream.name, key: .asInArchive), store: liveStore(store), options: options,
+      stop: stop,
       print: PayloadPrinter.print, observe: observe)
     _ = try LiveRun(setup, checkpoints).run()
   }

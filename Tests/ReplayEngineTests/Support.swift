@@ -167,12 +167,15 @@ struct TestRun {
 }
 
 /// A store whose disk is gone after some commits, as if the process were killed then.
-private final class EndingStore: Store {
+final class EndingStore: Store {
   private let store: MemoryStore
   private let left: Mutex<Int>
+  private let committed: @Sendable () -> Void
 
-  init(_ store: MemoryStore, commits: Int) {
+  /// `committed`: after each commit.
+  init(_ store: MemoryStore, commits: Int = .max, committed: @escaping @Sendable () -> Void = {}) {
     self.store = store
+    self.committed = committed
     left = Mutex(commits)
   }
 
@@ -189,8 +192,11 @@ private final class EndingStore: Store {
       return left >= 0
     }
     if !isLeft { throw ReplayError(.unavailable, "the disk is gone") }
+    defer { committed() }
     return try store.commit(epoch)
   }
+
+  func keep(_ mark: DeliveryMark, of function: String) throws { try store.keep(mark, of: function) }
 
   func takenOver() throws -> Takeover? { try store.takenOver() }
 

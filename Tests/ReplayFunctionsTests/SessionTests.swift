@@ -67,7 +67,7 @@ struct RecordAgeTests {
     try test.give([SessionUnderTest.record(7, seconds: seconds)])
     try test.settle()
     #expect(test.worker.given == Array(repeating: [7], count: attempts))
-    let left = test.left.take()
+    let left = test.left.take().events
     #expect(left.count == 1)
     #expect(left.first?.attempts == attempts)
     let isForAge = left.first?.error?.contains("older than 60 seconds (--max-record-age)") ?? false
@@ -83,7 +83,7 @@ struct RecordAgeTests {
     try old.give([SessionUnderTest.record(1, seconds: 5)])
     try old.settle()
     #expect(old.worker.given == [[1]])
-    #expect(old.left.take().isEmpty)
+    #expect(old.left.take().events.isEmpty)
 
     let timeless = SessionUnderTest(policy) { _ in .failed(["no"], at: 0) }
     timeless.clock.wall = 1_000_000_000

@@ -83,7 +83,7 @@ struct SessionWindowTests {
       test.worker.deliveries.map(SessionWindowTests.line) == [
         "60: 1 2 3 4 sum 0", "60: 1 2 sum 0", "60: 3 4 sum 3", "60: 3 sum 3", "60: 3 sum 3", "60: 4 sum 3",
       ])
-    #expect(test.left.take().count == 1)
+    #expect(test.left.take().events.count == 1)
   }
 
   /// What is before a named one is delivered again alone: the state that was answered with the failure does not count.
@@ -136,7 +136,7 @@ struct SessionWindowTests {
         #expect(error?.fault == nil, "no event may be left for it")
         #expect(finals == 3)
       }
-      #expect(test.left.take().isEmpty)
+      #expect(test.left.take().events.isEmpty)
     }
   }
 

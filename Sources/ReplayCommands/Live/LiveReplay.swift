@@ -170,11 +170,15 @@ struct LiveReplay {
     options.maxKeptBytes = command.failures.maxParkedBytes
     let needsKey = requiresKey || options.onError.needsKey(store.checkpoints.map(\.kept), keysFiles: false)
     let extraction = Extraction(projections.map(\.reads), anatomy: layout.anatomy, needsKey: needsKey)
+    var limits = command.archive.limits
+    // Small blocks: a lane works through one before it hears that the run is to end.
+    if projections.contains(where: \.hasSessions) { limits.blockBytes = min(limits.blockBytes, 32 << 10) }
     let decoder = LiveDecoder(
       extraction, of: source.name, key: layout.usesKeysFiles ? .message : .asInArchive,
       payloadKey: JSONPath(command.stream.liveKey),
       requiresKey: requiresKey || extraction.functions.contains { $0.columns.contains(extraction.keyColumn) },
-      limits: command.archive.limits)
+      limits: limits)
+    options.workers = command.functions.foreign.workers ?? command.work.options.lanes
     options.commitMilliseconds = Int64(command.stream.liveCommitInterval * 1000)
     options.commitBytes = command.work.commitBytes
     options.maxStateBytes = command.work.maxStateBytes

@@ -15,8 +15,8 @@ struct FailureOptions: ParsableArguments {
       later events of its key in the store; dead-letter keeps it alone.
       """, valueName: "choice"))
   var onError = Choice.fail
-  @Option(help: ArgumentHelp("The same of the stream's events.", valueName: "choice"))
-  var onErrorLive = Choice.park
+  @Option(help: ArgumentHelp("The same of the stream's events (default: park).", valueName: "choice"))
+  var onErrorLive: Choice?
   @Option(help: "How often such an event is tried again first (default: 0, with retry 5).")
   var retries: Int?
   @Option(help: "Seconds before the first of these; each next one waits twice as long.")
@@ -45,9 +45,14 @@ struct FailureOptions: ParsableArguments {
     if maxParkedBytes < 1 { throw ValidationError("--max-parked-bytes must be above 0.") }
   }
 
+  /// What is said of a stream's events wants a stream.
+  func verify(_ stream: StreamOptions) throws {
+    if stream.live == nil, onErrorLive != nil { throw ValidationError("--on-error-live needs --live.") }
+  }
+
   var archived: FailurePolicy { policy(onError) }
   var live: FailurePolicy {
-    var policy = policy(onErrorLive)
+    var policy = policy(onErrorLive ?? .park)
     policy.maxAgeMilliseconds = maxRecordAge.map { Int64($0) * 1000 }
     return policy
   }

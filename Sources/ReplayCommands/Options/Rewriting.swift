@@ -38,7 +38,7 @@ extension ChainOptions {
 extension FailureOptions {
   var arguments: [String] {
     rewritten([
-      ("on-error", onError.rawValue), ("on-error-live", onErrorLive.rawValue), ("retries", retries.map { "\($0)" }),
+      ("on-error", onError.rawValue), ("on-error-live", onErrorLive?.rawValue), ("retries", retries.map { "\($0)" }),
       ("retry-backoff", "\(retryBackoff)"), ("max-record-age", maxRecordAge.map { "\($0)" }),
       ("max-parked-bytes", "\(maxParkedBytes)"),
     ])

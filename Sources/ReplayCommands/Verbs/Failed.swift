@@ -31,7 +31,7 @@ struct Failed: ParsableCommand {
   var state: LeftEvent.State?
   @Option(help: "Only of this partition key.")
   var key: String?
-  @Option(help: "Only of this partition.")
+  @Option(help: "Only of this partition, as 3 or retail/3.")
   var partition: String?
   @Option(help: "Only at this position. retry takes its whole parked key.")
   var position: Position?

@@ -29,6 +29,7 @@ struct Plan: ParsableCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func validate() throws {
+    try failures.verify(stream)
     guard out != nil else { return }
     if target.function.isEmpty || target.store == nil {
       throw ValidationError("A plan to apply needs --function and --store.")

@@ -28,6 +28,8 @@ struct Run: ParsableCommand {
     return options
   }
 
+  func validate() throws { try failures.verify(stream) }
+
   func run() throws {
     output.apply()
     try refuseReportsInPlaces()

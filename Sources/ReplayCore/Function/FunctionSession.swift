@@ -7,7 +7,9 @@ public protocol FunctionSession: AnyObject {
   /// Takes the batch in. Its changes may come later, in a call for a later batch or in `settle`, but those of one key come in
   /// the order of its events. Throws `EventFault` where an event cannot be applied and `left` does not take it.
   func apply(_ batch: Batch, _ changes: Changes, _ left: LeftEvents) throws
-  /// Applies everything that was taken in: after it a cut is made.
+  /// Applies everything that was taken in, since nothing more is there now; no cut need follow.
+  func flush(_ changes: Changes, _ left: LeftEvents) throws
+  /// The same, and after it a cut is made.
   func settle(_ changes: Changes, _ left: LeftEvents) throws
   /// After `begin`: the windows that are not over, as committed.
   func resume(_ windows: [Partition: OpenWindow])
@@ -19,6 +21,8 @@ public protocol FunctionSession: AnyObject {
   func cancel()
   /// What is held and not applied, in bytes.
   var heldBytes: Int { get }
+  /// Whether what was taken in may ever wait for more, live.
+  var mayWait: Bool { get }
   /// Milliseconds that what was taken in may still wait for more to be delivered with it; nil where nothing waits.
   var waitMilliseconds: Int64? { get }
   /// Whether something was delivered since `settle`: a commit is to follow.
@@ -26,6 +30,7 @@ public protocol FunctionSession: AnyObject {
 }
 
 extension FunctionSession {
+  public var mayWait: Bool { false }
   public var waitMilliseconds: Int64? { nil }
   public var hasDelivered: Bool { true }
   public func resume(_ windows: [Partition: OpenWindow]) {}
@@ -43,6 +48,10 @@ public struct SessionWait: Sendable, Equatable {
     self.milliseconds = milliseconds
     self.hasDelivered = hasDelivered
   }
+}
+
+extension FunctionSession {
+  public func flush(_ changes: Changes, _ left: LeftEvents) throws { try settle(changes, left) }
 }
 
 /// Where an event is, for who keeps it longer than its batch.

@@ -39,7 +39,7 @@ public struct KeptEvent: Sendable {
 public struct KeptFilter: Sendable {
   public var state: LeftEvent.State?
   public var key: [UInt8]?
-  /// The partition's id, on either side.
+  /// The partition's id, or its topic, a slash and its id, on either side.
   public var partition: [UInt8]?
   public var position: Position?
   /// With every event that has the state and the key of one that meets the conditions: a queue is not taken apart.
@@ -58,8 +58,12 @@ public struct KeptFilter: Sendable {
 
   public func matches(_ event: LeftEvent) -> Bool {
     (state ?? event.state) == event.state && (key ?? event.key) == event.key
-      && (partition ?? event.place.partition.id) == event.place.partition.id
+      && (partition.map { names($0, event.place.partition) } ?? true)
       && (position ?? event.place.position) == event.place.position
+  }
+
+  private func names(_ text: [UInt8], _ partition: Partition) -> Bool {
+    text == partition.id || text == Array(partition.log.utf8) + [UInt8(ascii: "/")] + partition.id
   }
 }
 

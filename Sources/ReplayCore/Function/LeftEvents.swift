@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What is to become of an event that a function cannot apply.
 public struct FailurePolicy: Sendable, Hashable {
   public enum Choice: String, Sendable, CaseIterable {
@@ -60,6 +62,8 @@ public final class LeftEvents {
   private var hashes: Set<UInt64>
   private var events: [LeftEvent] = []
   public private(set) var byteCount = 0
+  /// Of the last events that were handed over.
+  private var handedOver: CommitReceipt?
 
   public init(_ policy: FailurePolicy, parkedKeys: Set<[UInt8]> = []) {
     self.policy = policy
@@ -104,9 +108,25 @@ public final class LeftEvents {
     byteCount += 200 + event.byteCount
   }
 
-  /// Hands over what was left since the last cut.
-  public func take() -> [LeftEvent] {
+  /// Hands over what was left since the last cut. The receipt is to be signed once that is durable; nil where nothing
+  /// was left.
+  public func take() -> (events: [LeftEvent], receipt: CommitReceipt?) {
     defer { (events, byteCount) = ([], 0) }
-    return events
+    if events.isEmpty { return ([], nil) }
+    let receipt = CommitReceipt()
+    handedOver = receipt
+    return (events, receipt)
   }
+
+  /// True where something was left that no commit is known to hold: a kill would have it forgotten by whoever takes it for
+  /// done.
+  public var hasUncommitted: Bool { byteCount > 0 || handedOver.map { !$0.isSigned } ?? false }
+}
+
+/// Whether what a lane handed over is durable: signed by who commits, looked at by the lane, which has gone on meanwhile.
+public final class CommitReceipt: Sendable {
+  private let signed = Atomic<Bool>(false)
+
+  public func sign() { signed.store(true, ordering: .releasing) }
+  public var isSigned: Bool { signed.load(ordering: .acquiring) }
 }

@@ -71,7 +71,7 @@ public final class LiveDecoder: PayloadDecoder {
     _ messages: LiveMessages, _ places: Range<Int>, settled: [Position], into block: RecordBlock
   ) throws -> Int {
     let first = places.lowerBound
-    let storage = (block.owner as? PayloadStorage) ?? PayloadStorage(blockBytes: limits.blockBytes)
+    let storage = (block.owner as? PayloadStorage) ?? PayloadStorage(blockBytes: room(for: messages, places))
     block.owner = storage
     block.segment = Segment(live: messages.partition, of: stream)
     let (count, framing) = try fill(storage.payloads, messages, places)
@@ -88,10 +88,21 @@ public final class LiveDecoder: PayloadDecoder {
     return count
   }
 
+  /// Bytes of a new block: a stream that rests after each event gives small ones, of which many may be held.
+  private func room(for messages: LiveMessages, _ places: Range<Int>) -> Int {
+    var size = 0
+    for message in messages.messages[places] {
+      size += (message.payload?.count ?? 4) + 1
+      if size >= limits.blockBytes { return limits.blockBytes }
+    }
+    return size
+  }
+
   /// Writes payloads one behind the other, a line each where none of them has several.
   private func fill(_ storage: BlockStorage, _ messages: LiveMessages, _ places: Range<Int>) throws -> (Int, Framing) {
     let first = places.lowerBound
     storage.fill = 0
+    storage.reserve(room(for: messages, places))
     var framing = Framing.lines
     var place = first
     try messages.bytes.withUnsafeBufferPointer { bytes in

@@ -2,45 +2,54 @@ import ReplayCore
 
 /// One stretch of a live run: from the committed positions until it is told to stop, has caught up, meets an event that
 /// cannot be applied, or the stream's partitions change.
+///
+/// One thread reads and commits. A function in this process is applied by it too; others have lanes with threads.
 final class LiveAttempt {
   enum End {
     case caughtUp
     case stopped
+    /// At an event that is not to be applied; everything before it is committed.
+    case bounded(LiveRun.Fault)
     /// The stream has another set of partitions: begin anew from what is committed.
     case changed
   }
 
-  private let setup: LiveSetup
-  private(set) var frontiers: [[Partition: Position]]
+  let setup: LiveSetup
+  var frontiers: [[Partition: Position]]
   private let ahead: ArchivedAhead
-  private(set) var state: LiveState
-  /// The event to stop before.
-  private let bound: LiveRun.Fault?
-  private let partitions: [Partition]
+  var state: LiveState
+  /// In each partition, the event to stop before.
+  private let bounds: [Partition: LiveRun.Fault]
+  let partitions: [Partition]
   private let places: [Partition: Int]
-  private let lane: Lane
-  private let committer: Committer
+  let lanes: [Lane]
+  /// The lanes' threads, where they wait for workers; nil: there is one lane, and it is this thread's.
+  let threads: LiveLanes?
+  let committer: Committer
   private let block: RecordBlock
-  private var commits: LiveCommits
-  private var ledger: Ledger
-  /// Places of partitions that moved since the last commit.
-  private var moved: Set<Int> = []
+  var commits: LiveCommits
+  var ledger: Ledger
+  /// Places of partitions that moved since the last cut.
+  var moved: Set<Int> = []
   /// Of partitions that moved, the last event and its payload.
-  private var lastEvents: [Partition: (position: Position, payload: [UInt8]?)] = [:]
+  var lastEvents: [Partition: (position: Position, payload: [UInt8]?)] = [:]
+  /// Cuts that not every lane has come to, the oldest first.
+  var openCuts: [OpenCut] = []
+  var rowsBefore: UInt64 = 0
   /// When the stream's ends were asked for: while events keep coming, nobody says how far they go.
   private var endsAsked: Int64
   private static let endsMilliseconds: Int64 = 2_000
   /// When the store was asked whether the functions are still this run's: a commit asks it, and who has none.
-  private var ownerAsked: Int64
+  var ownerAsked: Int64
   private static let ownerMilliseconds: Int64 = 2_000
 
   init(
     _ setup: LiveSetup, frontiers: [[Partition: Position]], ahead: ArchivedAhead, deliveries: [DeliveryLog],
-    state: LiveState, before bound: LiveRun.Fault?, badEvents: [BadEvents]
+    state: LiveState, before bounds: [Partition: LiveRun.Fault], badEvents: [BadEvents]
   ) throws {
     self.setup = setup
     self.ahead = ahead
-    self.bound = bound
+    self.bounds = bounds
     let found = try setup.source.partitions().sorted { $0.partition < $1.partition }
     partitions = found.map(\.partition)
     places = Dictionary(uniqueKeysWithValues: partitions.enumerated().map { ($1, $0) })
@@ -58,11 +67,22 @@ final class LiveAttempt {
       return LiveState.Part(
         partition: part.partition, committed: next, next: next, end: max(part.end, next), caughtUpAt: known?.caughtUpAt)
     }
-    lane = try Lane(
-      setup.projections, setup.extraction, store: setup.store, partitions: partitions,
-      isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max,
-      onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents,
-      windows: state.windows)
+    let waits = setup.projections.contains(where: \.hasSessions)
+    // A window has all keys of its partition.
+    let isWhole = setup.projections.contains { $0.windowSeconds != nil }
+    let count = waits && !isWhole ? max(1, setup.options.workers) : 1
+    lanes = try (0..<count).map { number in
+      try Lane(
+        setup.projections, setup.extraction, number: number, of: count, store: setup.store, partitions: partitions,
+        isFresh: setup.projections.map { _ in false }, deliveries: deliveries, holdAbove: .max,
+        onError: setup.options.onError, parkedKeys: state.kept.map(\.parkedKeys), badEvents: badEvents,
+        windows: state.windows)
+    }
+    threads =
+      waits
+      ? LiveLanes(
+        lanes, keyColumn: setup.extraction.keyColumn, maxAheadBytes: setup.options.maxAheadBytes,
+        maxChangedBytes: 2 * setup.options.commitBytes, now: setup.options.now) : nil
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
@@ -76,43 +96,43 @@ final class LiveAttempt {
   }
 
   func close() {
+    threads?.close()
     committer.close()
-    lane.abandon()
+    for lane in lanes { lane.abandon() }
   }
 
   func run() throws -> End {
-    guard lane.hasSessions else { return try follow() }
+    guard let threads else { return try follow() }
     let watch = SessionWatch()
-    let (stop, now, lane) = (setup.stop, setup.options.now, UncheckedLane(lane))
+    let (stop, now) = (setup.stop, setup.options.now)
     let thread = try NamedThread("replay-stop") {
-      watch.run(stop, after: LiveAttempt.stopMilliseconds, now: now) { lane.lane.cancel() }
+      watch.run(stop, after: LiveAttempt.stopMilliseconds, now: now) { threads.cancel() }
     }
     defer {
+      // Calls that are under way are waited for, and given up where a stop is asked for meanwhile.
+      threads.close()
       watch.end()
       thread.join()
     }
-    do { return try follow() } catch {
+    do {
+      try threads.start()
+      return try follow()
+    } catch {
       // What a stop cut short is dropped, and read again by the next run.
       if watch.hasGivenUp { return .stopped }
       throw error
     }
   }
 
-  /// `@unchecked Sendable`: only its `cancel` is called, which any thread may.
-  private struct UncheckedLane: @unchecked Sendable {
-    let lane: Lane
-    init(_ lane: Lane) { self.lane = lane }
-  }
-
   /// After a request to stop: how long a call that is under way may take.
   private static let stopMilliseconds: Int64 = 1_500
+  /// How long the stream is waited for while a cut is open, which may be whole at any time.
+  static let openMilliseconds = 5
 
   private func follow() throws -> End {
     setup.observe(state)
     while true {
-      let patience = commits.patience(
-        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds, waiting: waiting)
-      let event = try polled(patience)
+      let event = try next()
       var hasChanged = false
       switch event {
       case .messages(let messages):
@@ -125,36 +145,52 @@ final class LiveAttempt {
       }
       hearOutage()
       let rests = if case .messages? = event { false } else { true }
-      let isBounded = bound.map { reached($0) } ?? false
-      let mustEnd = setup.stop.isStopped || hasChanged || isBounded
-      if mustEnd || isDue(rests) {
-        // The call that a commit waits for may take long: nobody is to think meanwhile that all is done.
-        if lane.hasSessions, !moved.isEmpty { setup.observe(state) }
-        try commit()
+      let bound = bounds.values.first(where: reached)
+      if setup.stop.isStopped || hasChanged || bound != nil {
+        try commitAll()
+      } else {
+        try commitDue(rests)
       }
-      if setup.stop.isStopped || isBounded { return .stopped }
+      if let bound { return .bounded(bound) }
+      if setup.stop.isStopped { return .stopped }
       if hasChanged { return .changed }
-      if setup.options.untilCaughtUp, moved.isEmpty, state.isCaughtUp { return .caughtUp }
+      if setup.options.untilCaughtUp, !isOpen, state.isCaughtUp { return .caughtUp }
     }
   }
 
-  /// The source's trouble comes after what was applied is committed.
-  private func polled(_ patience: Int) throws -> LiveEvent? {
+  /// True where something was read that is not committed.
+  var isOpen: Bool { !moved.isEmpty || !openCuts.isEmpty }
+
+  /// What the stream says next, where there is room for it.
+  private func next() throws -> LiveEvent? {
+    if let threads {
+      let hasRoom = threads.hasRoom
+      if !hasRoom || isOpen && isOverBudget {
+        threads.wait(milliseconds: LiveAttempt.openMilliseconds, orRoom: !hasRoom)
+        return nil
+      }
+    }
+    let patience =
+      openCuts.isEmpty
+      ? commits.patience(
+        now: setup.options.now(), hasWork: !moved.isEmpty, idle: setup.options.idleMilliseconds, waiting: waiting)
+      : min(LiveAttempt.openMilliseconds, setup.options.idleMilliseconds)
+    // The source's trouble comes after what was applied is committed.
     do { return try setup.source.poll(milliseconds: patience) } catch {
-      try commit()
+      try commitAll()
       throw error
     }
   }
 
   /// Who is to end once it has caught up waits for no more events.
-  private var waiting: SessionWait? { setup.options.untilCaughtUp ? nil : lane.waiting }
+  var waiting: SessionWait? { setup.options.untilCaughtUp ? nil : threads?.waiting }
 
   /// A run that has nothing to commit soon would not notice that another one follows in its place.
   private func verifyOwner() throws {
     let now = setup.options.now()
-    guard moved.isEmpty || waiting?.hasDelivered == false, now - ownerAsked >= LiveAttempt.ownerMilliseconds else {
-      return
-    }
+    guard openCuts.isEmpty, moved.isEmpty || waiting?.hasDelivered == false,
+      now - ownerAsked >= LiveAttempt.ownerMilliseconds
+    else { return }
     ownerAsked = now
     // A store that cannot be asked now will be asked again; its trouble is the next commit's to say.
     guard let takeover = try? setup.store.takenOver() else { return }
@@ -166,12 +202,6 @@ final class LiveAttempt {
     guard outage != state.outage else { return }
     state.outage = outage
     setup.observe(state)
-  }
-
-  private func isDue(_ rests: Bool) -> Bool {
-    commits.isDue(
-      now: setup.options.now(), hasWork: !moved.isEmpty, rests: rests, changedBytes: lane.load.changedBytes,
-      waiting: waiting)
   }
 
   private func askEnds() {
@@ -194,7 +224,7 @@ final class LiveAttempt {
     if next > state.parts[place].next { move(place, to: next) }
     state.parts[place].end = max(next, state.parts[place].next)
     state.parts[place].caughtUpAt = setup.options.now()
-    if moved.isEmpty { setup.observe(state) }
+    if !isOpen { setup.observe(state) }
   }
 
   private func move(_ place: Int, to next: Position) {
@@ -209,7 +239,8 @@ final class LiveAttempt {
     }
     try verifyOrder(messages, place)
     var range = 0..<messages.count
-    if let bound, bound.partition == messages.partition {
+    let bound = bounds[messages.partition]
+    if let bound {
       range = 0..<(messages.messages.firstIndex { $0.position >= bound.position } ?? messages.count)
     }
     let isWhole = range.count == messages.count
@@ -229,7 +260,7 @@ final class LiveAttempt {
     var next = state.parts[place].next
     for message in messages.messages {
       guard message.position >= next else {
-        try commit()
+        try commitAll()
         throw ReplayError(
           .unexpected, "the stream goes back: \(setup.source.name)",
           details: [
@@ -261,11 +292,16 @@ final class LiveAttempt {
     _ messages: LiveMessages, _ range: Range<Int>, _ place: Int, _ settled: [Position]
   ) throws -> Int {
     do {
+      let block = threads?.block { RecordBlock(segment: self.block.segment) } ?? self.block
       let count = try setup.decoder.decode(messages, range, settled: settled, into: block)
       block.partitionIndex = UInt32(place)
       let facts = BlockFacts(
         block, own: settled.map { _ in 1 }, functions: setup.projections.count, acceptsGaps: true)
-      try lane.apply(block)
+      if let threads {
+        threads.send(block, bytes: messages.byteCount(of: range.prefix(count)))
+      } else {
+        try lanes[0].apply(block)
+      }
       ledger.enter(facts, partition: place)
       return count
     } catch let error as ReplayError {
@@ -276,52 +312,11 @@ final class LiveAttempt {
       throw LiveRun.Fault(error: error, partition: messages.partition, position: position)
     }
   }
+}
 
-  private func commit() throws {
-    guard !moved.isEmpty else { return }
-    let moves = frontiers.map { own in
-      var moves = Committer.Moves()
-      for part in moved.map({ state.parts[$0] }) where part.next > own[part.partition] ?? .zero {
-        moves.frontier[part.partition] = part.next
-      }
-      return moves
-    }
-    let changes = [try cutLane()]
-    var taken = ledger.take(Array(partitions.indices))
-    taken.enter(changes, partitions: partitions)
-    var cut = Committer.Cut(
-      lanes: changes, places: [0], names: setup.projections.map(\.name), moves: moves,
-      settled: setup.projections.map { _ in [] }, findings: [], ledger: taken)
-    cut.lastEvents = lastEvents.mapValues { last in
-      PrintedEvent(
-        position: last.position, print: last.payload?.withUnsafeBytes { setup.print($0) } ?? setup.print(nil))
-    }
-    lastEvents = [:]
-    do {
-      try committer.commit(cut)
-      try committer.settle()
-    } catch let refused as RefusedEvent {
-      throw LiveRun.Fault(error: refused.error, partition: refused.place.partition, position: refused.place.position)
-    } catch let error as ReplayError { throw LiveRun.Fault(error) ?? error }
-    (state.kept, state.windows) = (committer.kept, committer.windows)
-    for (index, moves) in moves.enumerated() {
-      frontiers[index].merge(moves.frontier) { $1 }
-      state.books[index] += taken.total(of: index)
-    }
-    for place in moved { state.parts[place].committed = state.parts[place].next }
-    moved = []
-    let durable = committer.durable
-    (state.commits, state.rows) = (state.commits + 1, state.rows + durable.rows - rowsBefore)
-    rowsBefore = durable.rows
-    ownerAsked = setup.options.now()
-    commits.committed(now: ownerAsked)
-    if lane.load.stateBytes > setup.options.maxStateBytes { lane.trim(to: setup.options.maxStateBytes) }
-    setup.observe(state)
+extension LiveMessages {
+  /// Of these events, with their keys and headers.
+  fileprivate func byteCount(of places: Range<Int>) -> Int {
+    messages[places].reduce(0) { $0 + ($1.payload?.count ?? 4) + ($1.key?.count ?? 0) + ($1.headers?.count ?? 0) }
   }
-
-  private func cutLane() throws -> [LaneCut] {
-    do { return try lane.cut() } catch let error as ReplayError { throw LiveRun.Fault(error) ?? error }
-  }
-
-  private var rowsBefore: UInt64 = 0
 }

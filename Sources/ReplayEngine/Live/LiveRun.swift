@@ -2,7 +2,7 @@ import ReplayCore
 
 /// Follows a stream: the same functions, in small batches, from where each stands, until it is told to stop.
 ///
-/// One thread reads, applies and commits. What a commit holds is whole: changes, positions and the owner's number are
+/// One thread reads and commits; it applies too, unless functions work elsewhere and have lanes. What a commit holds is whole: changes, positions and the owner's number are
 /// one transaction, so that a killed run goes on with the same command.
 public final class LiveRun {
   private let setup: LiveSetup
@@ -42,18 +42,18 @@ public final class LiveRun {
 
   /// Throws `ReplayError`, whose effect says what is committed.
   public func run() throws -> (outcome: LiveOutcome, state: LiveState) {
-    var fault: Fault?
+    var faults: [Partition: Fault] = [:]
     var leaving = Leaving(setup.projections, setup.options.onError)
     while true {
       let attempt = try LiveAttempt(
-        setup, frontiers: frontiers, ahead: ahead, deliveries: deliveries, state: state, before: fault,
+        setup, frontiers: frontiers, ahead: ahead, deliveries: deliveries, state: state, before: faults,
         badEvents: leaving.badEvents)
       defer { attempt.close() }
       do {
         let end = try attempt.run()
         (frontiers, state) = (attempt.frontiers, attempt.state)
-        if let fault { throw told(fault) }
         switch end {
+        case .bounded(let fault): throw told(fault)
         case .caughtUp: return (.caughtUp, state)
         case .stopped: return (.stopped, state)
         case .changed: continue
@@ -61,8 +61,9 @@ public final class LiveRun {
       } catch let next as Fault {
         (frontiers, state) = (attempt.frontiers, attempt.state)
         if leaving.takes(next.error) { continue }
-        if let fault, fault.partition == next.partition, next.position >= fault.position { throw told(next) }
-        fault = next
+        // Each lane may meet one of its own before others have got to theirs.
+        if let known = faults[next.partition], next.position >= known.position { throw told(next) }
+        faults[next.partition] = next
       }
     }
   }

@@ -11,6 +11,10 @@ public struct LiveOptions: Sendable {
   public var idleMilliseconds = 50
   /// Ends once everything that was there is applied and committed.
   public var untilCaughtUp = false
+  /// Lanes of functions that work in processes or services of their own; others have one.
+  public var workers = 1
+  /// Events that are read ahead of such lanes, in bytes, at most.
+  public var maxAheadBytes = 64 << 20
   public var onError = FailurePolicy()
   /// What a store may keep of one function's events that were left, in bytes.
   public var maxKeptBytes = 256 << 20
@@ -57,7 +61,7 @@ public struct LiveState: Sendable {
     public let partition: Partition
     /// What is committed ends here.
     public var committed: Position
-    /// What is applied ends here.
+    /// What is applied, or is with a lane that will, ends here.
     public var next: Position
     /// The stream's end, as far as it was seen.
     public var end: Position
@@ -65,8 +69,8 @@ public struct LiveState: Sendable {
     public var caughtUpAt: Int64?
     public var isClosed = false
 
-    /// Positions that are not applied yet, about: not all of them need be filled.
-    public var gap: UInt64 { end.number.distance(from: next.firstNumber) ?? 0 }
+    /// Positions that are not applied and committed yet, about: not all of them need be filled.
+    public var gap: UInt64 { end.number.distance(from: committed.firstNumber) ?? 0 }
     public var isCaughtUp: Bool { isClosed || (caughtUpAt != nil && committed >= end) }
   }
 

@@ -145,12 +145,18 @@ final class ForeignSession: FunctionSession {
     if batch.events.count >= limits.events { try deliver(event.partition, changes, left) }
   }
 
-  func settle(_ changes: Changes, _ left: LeftEvents) throws {
+  func flush(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
     try landReady(changes, left)
+  }
+
+  func settle(_ changes: Changes, _ left: LeftEvents) throws {
+    try flush(changes, left)
     try worker.verify()
     hasDelivered = false
   }
+
+  var mayWait: Bool { limits.waitMilliseconds > 0 }
 
   var waitMilliseconds: Int64? {
     guard limits.waitMilliseconds > 0, let oldest = open.values.map(\.since).min() else { return nil }
@@ -265,7 +271,7 @@ final class ForeignSession: FunctionSession {
   /// Keeps that these events are done, so that they are not delivered again. Not behind an event that is left and not yet
   /// committed: that would be forgotten.
   private func mark(_ events: ArraySlice<HeldEvent>, _ left: LeftEvents) throws {
-    guard keepsMarks, let last = events.last, left.byteCount == 0 else { return }
+    guard keepsMarks, let last = events.last, !left.hasUncommitted else { return }
     try log.delivered(last.place.partition, keys, next: last.place.position.successor)
   }
 
