@@ -13,6 +13,8 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
   private var numbered: [String: String] = [:]
   /// Statements that were sent and not answered yet; nil outside of a pipeline.
   private var pending: Int?
+  /// The server has said that it ends the connection, which may not show yet.
+  private var isEnded = false
 
   let dialect = SQLDialect(
     program: "PostgreSQL", definition: PostgresConnection.definition, textBytes: { "octet_length(\($0))" },
@@ -117,6 +119,7 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
   func failure(_ result: OpaquePointer?, doing: String) -> any Error {
     let failure = PostgresFailure(result)
     let error = failure.error(path, doing: "running \(Words.line(doing))")
+    isEnded = isEnded || failure.isFatal
     if isLost { return LostConnection(error: lost(failure, doing)) }
     switch failure.state {
     case "40001", "40P01": return UndoneTransaction(error: error)
@@ -130,10 +133,11 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
       path, doing: "running \(Words.line(doing))")
   }
 
-  var isLost: Bool { PQstatus(handle) == CONNECTION_BAD }
+  var isLost: Bool { isEnded || PQstatus(handle) == CONNECTION_BAD }
 
   /// Ends a transaction, where one is open; a lost connection has none.
   func rollback() {
+    if isLost { return }
     if pending != nil { try? endPipeline() }
     if PQtransactionStatus(handle) != PQTRANS_IDLE { PQclear(PQexec(handle, "ROLLBACK")) }
   }

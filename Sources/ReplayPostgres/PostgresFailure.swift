@@ -19,17 +19,19 @@ struct PostgresFailure {
   /// The line of a COPY that it is about, from 1; and the column.
   let line: Int?
   let column: String?
+  /// The server's last word on this connection.
+  let isFatal: Bool
 
-  init(state: String, said: String, line: Int? = nil, column: String? = nil) {
+  init(state: String, said: String) {
     self.state = state
     self.said = said
-    self.line = line
-    self.column = column
+    (line, column, isFatal) = (nil, nil, false)
   }
 
   init(_ result: OpaquePointer?) {
     func field(_ code: Int32) -> String? { PQresultErrorField(result, code).map { String(cString: $0) } }
     state = field(Int32(UInt8(ascii: "C"))) ?? ""
+    isFatal = ["FATAL", "PANIC"].contains(field(Int32(UInt8(ascii: "V"))) ?? "")
     let parts = [field(Int32(UInt8(ascii: "M"))), field(Int32(UInt8(ascii: "D")))].compactMap { $0 }
     let whole = PQresultErrorMessage(result).map { String(cString: $0) } ?? ""
     said = Words.line(parts.isEmpty ? whole : parts.joined(separator: "; "))

@@ -80,8 +80,9 @@ struct Session: Sendable {
     }
     let owned = PostgresResult(result)
     guard PQresultStatus(result) == PGRES_TUPLES_OK else {
-      let error = PostgresFailure(result).error(address.shown, doing: "beginning a session")
-      if PQstatus(handle) == CONNECTION_BAD { throw LostConnection(error: error) }
+      let failure = PostgresFailure(result)
+      let error = failure.error(address.shown, doing: "beginning a session")
+      if failure.isFatal || PQstatus(handle) == CONNECTION_BAD { throw LostConnection(error: error) }
       throw error
     }
     guard PQntuples(result) > 0, PQgetisnull(result, 0, 0) == 0 else { return nil }

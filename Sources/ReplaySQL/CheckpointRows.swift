@@ -13,7 +13,7 @@ package struct CheckpointRows {
   func read(_ stored: StoredFunction, tables: [String]) throws -> Checkpoint {
     var isFresh = true
     for table in tables where isFresh {
-      let sql = "SELECT EXISTS (SELECT 1 FROM \(SQLDialect.quoted(table)))"
+      let sql = "SELECT count(*) FROM (SELECT 1 FROM \(SQLDialect.quoted(table)) LIMIT 1) AS one"
       isFresh = try connection.query(sql) { $0.integer(0) } == [0]
     }
     var checkpoint = Checkpoint(

@@ -72,7 +72,9 @@ class PostgresCase(unittest.TestCase):
 
     def assert_equal_to_sqlite(self):
         for name in TABLES:
-            self.assertEqual(rows(self.schema, name), expected[name], name)
+            found = rows(self.schema, name)
+            missing, surplus = sorted(set(expected[name]) - set(found))[:3], sorted(set(found) - set(expected[name]))[:3]
+            self.assertEqual((len(found), missing, surplus), (len(expected[name]), [], []), name)
 
     slow = ("--commit-events", "10000", "--lanes", "1")
 
@@ -207,7 +209,7 @@ class Refused(PostgresCase):
         self.refusal(server.address(self.schema, database="nowhere"), 66, "no such database", "nowhere")
         self.refusal(server.address("nowhere"), 66, "no such schema: nowhere", "CREATE SCHEMA")
         self.refusal("postgres://replay@127.0.0.1:1/app", 69, "the database server is away")
-        self.refusal("postgres://replay@127.0.0.1:port/app", 64, "not an address of PostgreSQL")
+        self.refusal("postgres://replay@127.0.0.1/app?nonsense=1", 64, "not an address of PostgreSQL")
 
     def test_passwords(self):
         tcp = server.over_tcp(self.schema)
@@ -250,23 +252,23 @@ class Refused(PostgresCase):
         place = os.path.join(scratch, "nul")
         os.makedirs(place, exist_ok=True)
         lines = [json.dumps({"id": f"e-{n}", "type": "retail.item.sold", "time": f"2026-01-01T00:00:0{n}Z", "key": "c",
-                             "data": {"category": "cosmetics", "shade": "Ro\0sé" if n == 2 else "Rosé", "price": "1.50",
+                             "data": {"category": "cosmetics", "shade": "Ro\0sé" if n == 2 else "Rosé", "price": 1.5,
                                       "quantity": 1}}) for n in range(4)]
         with gzip.open(os.path.join(place, "a.jsonl.gz"), "wt") as file:
             file.write("\n".join(lines) + "\n")
         done = replay("--archive", place, "--function", "shade-velocity", "--store", self.store)
         self.assertEqual(done.returncode, 65, done.stderr)
-        for part in ("NUL", "shade_velocity.shade", "nothing of this commit was written"):
+        # Found in the event already, before any table is asked; a table's own refusal is a case of the conformance suite.
+        for part in ("record 3", "NUL (\\u0000)", "no database text can", "2 events of this run are committed"):
             self.assertIn(part, done.stderr)
-        self.assertEqual(rows(self.schema, "shade_velocity"), [])
-        self.assertEqual(self.commits(), 0)
+        self.assertEqual(rows(self.schema, "shade_velocity"), [("Rosé", "2", "300", "2026-01-01", "2026-01-01")])
 
 
 class Left(PostgresCase):
     def test_events_that_cannot_be_applied_are_listed_and_dropped(self):
         place = os.path.join(scratch, "left")
         os.makedirs(place, exist_ok=True)
-        prices = ["1.50", "1.505", "2.50", "none\0"]
+        prices = [1.5, 1.505, 2.5, "none"]
         with gzip.open(os.path.join(place, "a.jsonl.gz"), "wt") as file:
             for number, price in enumerate(prices):
                 file.write(json.dumps({"id": f"e-{number}", "type": "retail.item.sold", "time": "2026-01-01T00:00:00Z",
@@ -279,7 +281,7 @@ class Left(PostgresCase):
         self.assertEqual(rows(self.schema, "shade_velocity"), [("Rosé", "2", "400", "2026-01-01", "2026-01-01")])
         listed = replay("failed", "list", "--store", self.store, "--json")
         self.assertEqual([json.loads(line)["key"] for line in listed.stdout.splitlines() if "k-" in line], ["k-1", "k-3"])
-        self.assertIn('"price": "1.505"', replay("failed", "show", "--store", self.store, "--key", "k-1").stdout)
+        self.assertIn('"price": 1.505', replay("failed", "show", "--store", self.store, "--key", "k-1").stdout)
         retried = replay("failed", "retry", "--store", self.store, "--function", "shade-velocity")
         self.assertEqual(retried.returncode, 3, retried.stderr)
         self.assertIn("2 failed again", retried.stderr)

@@ -75,26 +75,52 @@ import Testing
     try store.close()
   }
 
-  @Test func whereTheServerStaysAwayTheOutcomeIsUnknownOrUnavailable() throws {
+  /// A role of its own, whose connections can be forbidden: as if the server were away.
+  private func openedByRole() throws -> (Scratch, PostgresStore, setAway: (Bool) throws -> Void) {
     let server = try #require(Server.shared)
     let scratch = try server.scratch()
-    try scratch.sql(
-      "CREATE ROLE r\(scratch.schema) LOGIN; GRANT CREATE, USAGE ON SCHEMA \(scratch.schema) TO r\(scratch.schema)")
-    let options = PostgresStore.Options(patienceMilliseconds: 300, sleep: { _ in })
-    let plain = try PostgresAddress(
-      "postgresql:///postgres?host=\(server.directory)&user=r\(scratch.schema)&schema=\(scratch.schema)"
+    let role = "r\(scratch.schema)"
+    try scratch.sql("CREATE ROLE \(role) LOGIN; GRANT CREATE, USAGE ON SCHEMA \(scratch.schema) TO \(role)")
+    let address = try PostgresAddress(
+      "postgresql:///postgres?host=\(server.directory)&user=\(role)&schema=\(scratch.schema)"
         + "&application_name=\(scratch.schema)")
-    let store = PostgresStore(plain, options: options)
+    let store = PostgresStore(address, options: PostgresStore.Options(patienceMilliseconds: 300, sleep: { _ in }))
     _ = try store.open([FunctionIdentity(sums)], range: .all, refresh: false)
     _ = try store.commit(try sums.epoch([1]))
-    // As if it were away: nobody of this role gets in any more.
-    try scratch.sql("ALTER ROLE r\(scratch.schema) CONNECTION LIMIT 0")
+    return (scratch, store, { try scratch.sql("ALTER ROLE \(role) CONNECTION LIMIT \($0 ? 0 : -1)") })
+  }
+
+  @Test func whereTheServerStaysAwayACommitIsAnErrorAndNothingIsThere() throws {
+    let (scratch, store, setAway) = try openedByRole()
+    try setAway(true)
     #expect(try endConnections(scratch) == 1)
     let error = #expect(throws: ReplayError.self) { try store.commit(try sums.epoch([1])) }
     #expect(error?.code == .unavailable)
-    try scratch.sql("ALTER ROLE r\(scratch.schema) CONNECTION LIMIT -1")
+    try setAway(false)
     #expect(try store.commit(try sums.epoch([1])) == .committed(rows: 1))
     #expect(try scratch.dump() == ["sums|1|2"])
+    try store.close()
+  }
+
+  @Test func whereNobodySaysWhatBecameOfACommitItIsUnknown() async throws {
+    let (scratch, store, setAway) = try openedByRole()
+    try scratch.sql(
+      """
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+        PERFORM pg_sleep(2); PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END$$;
+      CREATE CONSTRAINT TRIGGER failing AFTER UPDATE ON _replay_functions DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION fail()
+      """)
+    let epoch = try sums.epoch([1])
+    let committing = Task.detached { try store.commit(epoch) }
+    let atCommit = """
+      SELECT 1 FROM pg_stat_activity WHERE application_name = '\(scratch.schema)' AND query = 'COMMIT' AND state = 'active'
+      """
+    while try scratch.sql(atCommit).isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+    try setAway(true)
+    #expect(try await committing.value == .unknown)
+    try setAway(false)
+    #expect(try scratch.dump() == ["sums|1|1"])
     try store.close()
   }
 

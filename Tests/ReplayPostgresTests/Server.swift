@@ -14,7 +14,11 @@ final class Server: Sendable {
   private let process: Int32
   private let schemas = Mutex(0)
 
-  private static let programs = "/usr/lib/postgresql/15/bin"
+  /// Debian's, of the newest version that is there.
+  private static let programs: String = {
+    let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+    return "/usr/lib/postgresql/\(versions.compactMap { Int($0) }.max() ?? 15)/bin"
+  }()
 
   private init() throws {
     directory = "/tmp/replay-postgres-\(getpid())"
