@@ -30,13 +30,15 @@ final class PostgresWriter: @unchecked Sendable {
 
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
     let (opened, keyed) = try line.patiently { connection in
-      try connection.writing {
-        // One after another: two would make one table at the same time.
-        try connection.run("SELECT pg_catalog.pg_advisory_xact_lock(?)", [Self.openingLock(connection.schema)])
-        let opening = Opening(
-          connection: connection, tables: PostgresTableMaker(connection: connection), range: range, refresh: refresh,
-          owner: owner, command: options.command, now: now)
-        return (try opening.run(functions), try connection.keyedTables())
+      try namingHolder(on: connection) {
+        try connection.writing {
+          // One after another: two would make one table at the same time.
+          try connection.run("SELECT pg_catalog.pg_advisory_xact_lock(?)", [Self.openingLock(connection.schema)])
+          let opening = Opening(
+            connection: connection, tables: PostgresTableMaker(connection: connection), range: range, refresh: refresh,
+            owner: owner, command: options.command, now: now)
+          return (try opening.run(functions), try connection.keyedTables())
+        }
       }
     }
     fences = fences.adding(zip(functions, opened).map { ($0.name, $1.fence) }, range: range)
@@ -64,6 +66,20 @@ final class PostgresWriter: @unchecked Sendable {
     }
   }
 
+  /// Adds to a "locked" error who opened the store last, if that can be read.
+  private func namingHolder<Result>(on connection: PostgresConnection, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch var error as ReplayError where error.code == .temporary {
+      guard error.details.contains(where: { $0.contains("55P03") }) else { throw error }
+      error.details.insert("waited \(options.patienceMilliseconds) ms for another program to end its writing", at: 0)
+      let sql = "SELECT DISTINCT function, owner FROM _replay_functions ORDER BY function"
+      let owners = try? connection.query(sql) { ($0.text(0), $0.text(1)) }
+      for (function, owner) in owners ?? [] where owner != self.owner {
+        error.details.append("the last run of \(function) is \(owner)")
+      }
+      throw error
+    }
+  }
+
   // MARK: An epoch
 
   /// What became of one attempt.
@@ -78,7 +94,10 @@ final class PostgresWriter: @unchecked Sendable {
 
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome {
     for _ in 0..<PostgresWriter.mostTries {
-      switch try line.attempting({ try attempt(epoch, on: $0, session: $1) }) {
+      let attempted = try line.attempting { connection, session in
+        try namingHolder(on: connection) { try attempt(epoch, on: connection, session: session) }
+      }
+      switch attempted {
       case .ended(let outcome): return outcome
       case .unanswered(let rows, let before):
         if let outcome = resolve(epoch, rows: rows, before: before) { return outcome }

@@ -110,6 +110,14 @@ class Rows(PostgresCase):
         self.assertEqual(plan.returncode, 0, plan.stderr)
         self.assertIn(f"has settled {EVENTS:,} events", plan.stdout + plan.stderr)
 
+    def test_a_plan_keeps_the_address(self):
+        path = os.path.join(scratch, "plan.json")
+        done = replay("plan", "--archive", archive, *FUNCTIONS, "--store", self.store, "--out", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = replay("apply", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_equal_to_sqlite()
+
 
 class Disturbed(PostgresCase):
     def test_a_killed_run_resumes_to_the_same_rows(self):
@@ -178,19 +186,24 @@ class Disturbed(PostgresCase):
         self.assertIn("another run owns the function", said)
         self.assert_equal_to_sqlite()
 
-    def test_a_run_that_is_stopped_in_its_transaction_is_named(self):
-        older = self.begin(*self.slow)
-        self.wait_for_commits(1, older)
-        with_lock = subprocess.Popen(
+    def test_a_run_that_holds_its_lock_is_named(self):
+        done = replay(*self.command)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        owner = server.sql(f"SELECT owner FROM {self.schema}._replay_functions")[0][0]
+        holder = subprocess.Popen(
             ["psql", "-X", "-q", "-h", server.home, "-p", str(server.port), "-U", "replay", "-d", "app", "-c",
-             f"BEGIN; SELECT 1 FROM {self.schema}._replay_functions FOR UPDATE; SELECT pg_sleep(8); ROLLBACK"],
+             f"BEGIN; SELECT 1 FROM {self.schema}._replay_functions FOR UPDATE; SELECT pg_sleep(60)"],
             stdout=subprocess.DEVNULL)
-        time.sleep(0.5)
-        newer = replay(*self.command, "--lock-timeout", "1")
-        self.assertEqual(newer.returncode, 75, newer.stderr)
-        self.assertIn("the store is locked", newer.stderr)
-        with_lock.wait()
-        kill(older)
+        try:
+            while not server.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND wait_event = 'PgSleep'"):
+                time.sleep(0.02)
+            late = replay(*self.command, "--lock-timeout", "1")
+        finally:
+            kill(holder)
+            server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        self.assertEqual(late.returncode, 75, late.stderr)
+        for part in ("the store is locked", f"the last run of shade-velocity is {owner}", "next:"):
+            self.assertIn(part, late.stderr)
 
 
 class Refused(PostgresCase):
