@@ -357,6 +357,15 @@ class Encrypted(unittest.TestCase):
                     self.assertIn("did not prove who it is", done.stderr)
                     self.assertIn("sslrootcert", done.stderr)
 
+    def test_what_a_service_file_says_counts(self):
+        path = os.path.join(self.tls, "services")
+        for more, code in (("", 77), ("sslmode=require\n", 0)):
+            with open(path, "w") as file:
+                file.write(f"[shop]\nhost=0.0.0.0\nport={self.server.port}\ndbname=app\nuser=replay\n{more}")
+            done = replay("status", "--store", "postgres:///?service=shop&schema=public",
+                          env={"PGPASSWORD": SECRET, "HOME": self.tls, "PGSERVICEFILE": path})
+            self.assertEqual(done.returncode, code, done.stderr)
+
     def test_a_server_without_tls_is_not_talked_to(self):
         done = replay("status", "--store", server.over_tcp("public", host="0.0.0.0"),
                       env={"PGPASSWORD": SECRET, "HOME": self.tls})
