@@ -29,6 +29,7 @@ let package = Package(
     .systemLibrary(name: "CISAL", pkgConfig: "libisal"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
+    .systemLibrary(name: "CPQ", pkgConfig: "libpq"),
     .systemLibrary(name: "CKafka", pkgConfig: "rdkafka"),
     .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd"),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
@@ -44,7 +45,9 @@ let package = Package(
     room("ReplayArchive", imports: ["ReplayCore"]),
     room("ReplayDecode", imports: ["ReplayCore", "CDecode", "CZstd", "CISAL"]),
     room("ReplayEngine", imports: ["ReplayCore"]),
-    room("ReplaySQLite", imports: ["ReplayCore", "CSQLite"]),
+    room("ReplaySQL", imports: ["ReplayCore"]),
+    room("ReplaySQLite", imports: ["ReplayCore", "ReplaySQL", "CSQLite"]),
+    room("ReplayPostgres", imports: ["ReplayCore", "ReplaySQL", "CPQ"]),
     room("ReplayDirectory", imports: ["ReplayCore"]),
     room("ReplayKafka", imports: ["ReplayCore", "CKafka"]),
     room("ReplayHTTP", imports: ["ReplayCore", "CMicroHTTPD"]),
@@ -54,7 +57,8 @@ let package = Package(
     room(
       "ReplayCommands",
       imports: [
-        "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQLite", "ReplayDirectory",
+        "ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplaySQL", "ReplaySQLite",
+        "ReplayPostgres", "ReplayDirectory",
         "ReplayKafka", "ReplayHTTP", "ReplayFunctions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -71,7 +75,8 @@ let package = Package(
     tests(
       "ReplayEngineTests",
       imports: ["ReplayCore", "ReplayDecode", "ReplayEngine", "ReplayTesting", "RetailProjections"]),
-    tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
+    tests("ReplaySQLiteTests", imports: ["ReplayCore", "ReplaySQL", "ReplaySQLite", "ReplayTesting", "CSQLite"]),
+    tests("ReplayPostgresTests", imports: ["ReplayCore", "ReplaySQL", "ReplayPostgres", "ReplayTesting", "CPQ"]),
     tests("ReplayDirectoryTests", imports: ["ReplayCore", "ReplayDirectory", "ReplayTesting"]),
     // A Kafka cluster in memory, for tests of this package and, as a process, for the black-box tests. In no product.
     .target(name: "KafkaMock", dependencies: ["CKafka"], path: "Tests/KafkaMock", swiftSettings: strict),

@@ -16,6 +16,8 @@ public struct FunctionIdentity: Sendable, Hashable {
   public struct View: Sendable, Hashable {
     public let name: String
     public let select: String
+    /// The same for PostgreSQL.
+    public let postgresSelect: String
   }
 
   public init(_ projection: any Projection, anatomy: Anatomy? = nil, layout: String = "") {
@@ -23,7 +25,10 @@ public struct FunctionIdentity: Sendable, Hashable {
     name = projection.name
     version = projection.version
     tables = projection.tables.map(\.schema)
-    views = projection.views.map { View(name: $0.name, select: $0.select) }
+    let postgres = Dictionary(projection.postgresViews.map { ($0.name, $0.select) }, uniquingKeysWith: { $1 })
+    views = projection.views.map {
+      View(name: $0.name, select: $0.select, postgresSelect: postgres[$0.name] ?? $0.select)
+    }
     program = projection.program
     reading = anatomy.map { FunctionIdentity.reading(projection, $0) } ?? ""
   }

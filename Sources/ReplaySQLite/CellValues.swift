@@ -1,4 +1,5 @@
 import ReplayCore
+import ReplaySQL
 
 /// Cells as SQLite takes them, and what is said of those that no column can hold.
 ///
@@ -6,7 +7,6 @@ import ReplayCore
 /// would cost as much as the insert. A time's text stays until the next one of its column.
 struct CellValues: ~Copyable {
   private let table: TableSchema
-  private let columns: [TableSchema.Column]
   let types: ContiguousArray<ColumnType>
   private let scratch: UnsafeMutablePointer<UInt8>
 
@@ -21,7 +21,6 @@ struct CellValues: ~Copyable {
   /// `columns` are those of the cells to come, from the first of a row on.
   init(_ table: TableSchema, columns: [TableSchema.Column]) {
     self.table = table
-    self.columns = columns
     types = ContiguousArray(columns.map(\.type))
     scratch = .allocate(capacity: ISOText.capacity * max(1, columns.count))
   }
@@ -59,20 +58,11 @@ struct CellValues: ~Copyable {
   }
 
   private func misfit(_ cell: UnsafePointer<Cell>, _ column: Int, _ expected: String) -> ReplayError {
-    ReplayError(
-      .data, "a value does not fit its column: \(table.name).\(columns[column].name)",
-      details: [
-        "row \(RowKey.text(cell - column, table))", "the value is \(cell.pointee.number), the column holds \(expected)",
-      ], effect: RowKey.effect,
-      next: "look for events that give the row such a value: replay cat; or let the function keep it in another column")
+    RowKey.misfit(cell - column, table, column, expected)
   }
 
   /// SQLite's error with the row that it came with.
   func failure(_ error: ReplayError, of cells: UnsafePointer<Cell>) -> ReplayError {
-    var error = error
-    if error.code == .data { error.summary = "a value does not fit its column: table \(table.name)" }
-    error.details.insert("table \(table.name), row \(RowKey.text(cells, table))", at: 0)
-    error.effect = RowKey.effect
-    return error
+    RowKey.failure(error, of: RowKey.text(cells, table), in: table)
   }
 }

@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -12,8 +13,8 @@ import ReplayCore
 /// One open SQLite connection and its prepared statements.
 ///
 /// `@unchecked Sendable`: a connection lies in a `Mutex` and is used under its lock only.
-package final class Connection: @unchecked Sendable {
-  let path: String
+package final class Connection: SQLConnection, @unchecked Sendable {
+  package let path: String
   let handle: OpaquePointer
   private var statements: [String: Statement] = [:]
 
@@ -56,7 +57,7 @@ package final class Connection: @unchecked Sendable {
 
   /// Runs one statement to its end and gives what `read` makes of each of its rows.
   package func query<Row>(
-    _ sql: String, _ values: [Value] = [], _ read: (Statement) throws -> Row
+    _ sql: String, _ values: [SQLValue], _ read: (any SQLRow) throws -> Row
   ) throws -> [Row] {
     let statement = try prepared(sql)
     defer { statement.reset() }
@@ -67,11 +68,19 @@ package final class Connection: @unchecked Sendable {
   }
 
   /// Runs one statement and leaves its rows alone.
-  package func run(_ sql: String, _ values: [Value] = []) throws {
+  package func run(_ sql: String, _ values: [SQLValue]) throws {
     let statement = try prepared(sql)
     defer { statement.reset() }
     statement.bind(values)
     while try statement.step() {}
+  }
+
+  package let dialect = SQLDialect(
+    program: "SQLite", definition: { $0 }, textBytes: { "length(CAST(\($0) AS BLOB))" })
+
+  package func has(_ table: String) throws -> Bool {
+    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND lower(name) = ?"
+    return try query(count, [.text(table)]) { $0.integer(0) } == [1]
   }
 
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }

@@ -1,4 +1,5 @@
 import ReplayCore
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -8,36 +9,22 @@ import ReplayCore
   import Darwin
 #endif
 
-/// How far one function is: what a store knows of it without a look at its rows or segments.
-public struct FunctionPositions: Sendable {
-  public let name: String
-  public let phase: Phase
-  /// The next position of each partition; of both sides.
-  public let next: [Partition: Position]
-
-  public init(name: String, phase: Phase, next: [Partition: Position]) {
-    self.name = name
-    self.phase = phase
-    self.next = next
-  }
-}
-
 /// Asks one store again and again how far its functions are, and opens it only where something may have been written
 /// since: else three looks at its files say that the last answer still holds.
 ///
 /// No connection is kept: the last one to leave would have to clear the journal away, and a reader cannot.
-public struct PositionsWatch {
+package struct PositionsWatch: PositionsWatching {
   private let path: String
   private var last: (mark: StoreMark, positions: [FunctionPositions])?
 
-  public init(_ path: String) { self.path = path }
+  package init(_ path: String) { self.path = path }
 
-  /// As `SQLiteStore.positions`, now.
-  public mutating func positions() throws -> [FunctionPositions] {
+  /// As `SQLiteInspector.positions`, now.
+  package mutating func positions() throws -> [FunctionPositions] {
     let mark = StoreMark(path)
     if let last, last.mark == mark { return last.positions }
     // What is written while it is read changes the mark again.
-    let found = try SQLiteStore.positions(path)
+    let found = try SQLiteInspector(path).positions()
     last = mark.isQuiet ? (mark, found) : nil
     return found
   }
@@ -76,31 +63,6 @@ struct StoreMark: Equatable {
     isQuiet = files.compactMap { $0 }.allSatisfy { file in
       let passed = Double(now.tv_sec - file.seconds) * 1e9 + Double(now.tv_nsec - file.nanoseconds)
       return passed > Double(StoreMark.tickNanoseconds)
-    }
-  }
-}
-
-extension SQLiteStore {
-  /// The layout that was kept of each function that has one. Errors as of `inspect`.
-  public static func layouts(_ path: String) throws -> [(function: String, layout: String)] {
-    try StoreFile.reading(path) { connection in
-      guard try OwnTables.has("_replay_layouts", on: connection) else { return [] }
-      return try connection.query("SELECT function, layout FROM _replay_layouts ORDER BY function") {
-        ($0.text(0), $0.text(1))
-      }
-    }
-  }
-
-  /// How far each function is, from one snapshot and beside a running writer. Changes nothing and makes no file. Errors
-  /// as of `inspect`.
-  public static func positions(_ path: String) throws -> [FunctionPositions] {
-    try StoreFile.reading(path) { connection in
-      try StoredFunction.all(on: connection).map { stored in
-        let rows = CheckpointRows(connection: connection, key: stored.key)
-        return FunctionPositions(
-          name: stored.key.function, phase: stored.phase,
-          next: Dictionary(try rows.positions(), uniquingKeysWith: { $1 }))
-      }
     }
   }
 }

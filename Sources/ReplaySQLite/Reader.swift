@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 extension Connection {
   /// Gives each key's rows to `rows`, all from one snapshot of the last commit.

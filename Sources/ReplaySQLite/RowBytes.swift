@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 extension SQLiteStore {
   /// Lends every row of a table, in key order, as bytes that differ where the rows do: for each column the storage

@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 /// A commit's rows of one table as SQLite sees them: a virtual table that one `INSERT … SELECT` reads from its start to
 /// its end. A bind, step and reset for each row would cost as much again as the insert (2 M rows: 1.6 s against 0.7 s).

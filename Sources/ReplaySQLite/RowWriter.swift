@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 /// Binds rows of cells to one statement and runs it, a row at a time: for deletes, and where a row must be read before
 /// it is written. `RowFeed` is the fast way.
@@ -47,29 +48,6 @@ struct RowWriter: ~Copyable {
         sqlite3_bind_text64(statement.handle, index, start, UInt64(count), nil, UInt8(SQLITE_UTF8))
       case .blob(let start, let count): sqlite3_bind_blob64(statement.handle, index, start, UInt64(count), nil)
       }
-    }
-  }
-}
-
-/// A row's key as messages show it.
-enum RowKey {
-  static let effect = "nothing of this commit was written; earlier commits stand"
-
-  /// `customer c-17, day 2026-01-31`
-  static func text(_ cells: UnsafePointer<Cell>, _ table: TableSchema) -> String {
-    table.keys.enumerated().map { place, column in "\(column.name) \(text(cells + place, column.type))" }
-      .joined(separator: ", ")
-  }
-
-  private static func text(_ cell: UnsafePointer<Cell>, _ type: ColumnType) -> String {
-    if cell.pointee.isNull { return "NULL" }
-    if type.isText { return "\"\(ReplayError.excerpt(Cell.text(at: cell)))\"" }
-    guard let number = Int64(exactly: cell.pointee.number) else { return "\(cell.pointee.number)" }
-    switch type {
-    case .day where ISOText.days.contains(number): return Day(number: number).description
-    case .timestamp where ISOText.days.contains(Timestamp(microseconds: number).day.number):
-      return Timestamp(microseconds: number).description
-    default: return "\(number)"
     }
   }
 }

@@ -1,14 +1,7 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
 
 /// A store in one SQLite file: every epoch, its positions and its fence are one transaction, synced to disk.
 ///
@@ -28,7 +21,7 @@ public final class SQLiteStore: Store {
 
     public init(
       busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 16 << 20, command: String = "",
-      now: @escaping @Sendable () -> Timestamp = SQLiteStore.systemTime
+      now: @escaping @Sendable () -> Timestamp = SystemTime.now
     ) {
       self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
       self.cacheBytes = cacheBytes
@@ -57,7 +50,7 @@ public final class SQLiteStore: Store {
     for function in functions { try Names.check(function) }
     try Names.checkShared(functions)
     return try writer.withLock { writer in
-      let made = try writer ?? Writer(path: path, options: options, owner: SQLiteStore.owner(options.now()))
+      let made = try writer ?? Writer(path: path, options: options, owner: RunOwner.text(since: options.now()))
       writer = made
       return try made.open(functions, range: range, refresh: refresh)
     }
@@ -113,20 +106,5 @@ public final class SQLiteStore: Store {
       guard let writer else { throw ReplayError(.unexpected, "the store is not open: \(path)") }
       return try body(writer)
     }
-  }
-
-  /// `4123@host since 2026-01-31T08:12:33.123Z`: enough to find the process.
-  static func owner(_ start: Timestamp) -> String {
-    var name = [CChar](repeating: 0, count: 256)
-    let isKnown = gethostname(&name, name.count - 1) == 0
-    let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-    let host = isKnown ? String(decoding: bytes, as: UTF8.self) : "unknown"
-    return "\(getpid())@\(host) since \(start)"
-  }
-
-  public static let systemTime: @Sendable () -> Timestamp = {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
   }
 }

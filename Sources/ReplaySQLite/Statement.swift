@@ -1,18 +1,12 @@
 import CSQLite
 import ReplayCore
-
-/// A value bound to a statement outside the hot path.
-package enum Value: Sendable {
-  case integer(Int64)
-  case text(String)
-  case blob([UInt8])
-}
+import ReplaySQL
 
 /// Tells SQLite to copy what is bound.
 private var transient: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
 
 /// One prepared statement.
-package final class Statement {
+package final class Statement: SQLRow {
   let handle: OpaquePointer
   private unowned let connection: Connection
 
@@ -36,7 +30,7 @@ package final class Statement {
 
   deinit { sqlite3_finalize(handle) }
 
-  func bind(_ values: [Value]) {
+  func bind(_ values: [SQLValue]) {
     for (place, value) in values.enumerated() {
       let index = Int32(place + 1)
       switch value {

@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc

@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 /// A value as SQLite holds it.
 public enum StoredValue: Sendable, Hashable {
@@ -32,7 +33,11 @@ extension StoredTable {
     let quoted = TableSQL.quoted(name)
     columns = try connection.query("SELECT name FROM pragma_table_info(?)", [.text(name)]) { $0.text(0) }
     let count = Int32(columns.count)
-    rows = try connection.query("SELECT * FROM \(quoted)") { row in (0..<count).map { row.value($0) } }
+    let statement = try connection.prepared("SELECT * FROM \(quoted)")
+    defer { statement.reset() }
+    var rows: [[StoredValue]] = []
+    while try statement.step() { rows.append((0..<count).map { statement.value($0) }) }
+    self.rows = rows
   }
 }
 

@@ -1,10 +1,11 @@
 import ReplayCore
+import ReplaySQL
 
 /// The SQL of one table. Names were checked by `Names`; they are quoted all the same.
 struct TableSQL {
   let schema: TableSchema
 
-  static func quoted(_ name: String) -> String { "\"\(name)\"" }
+  static func quoted(_ name: String) -> String { SQLDialect.quoted(name) }
 
   private var table: String { TableSQL.quoted(schema.name) }
   private var keys: String { list(schema.keys) }
@@ -72,20 +73,9 @@ struct TableSQL {
     return "\(old) = CASE WHEN \(order) IS NULL OR \(wins) THEN \(new) ELSE \(old) END"
   }
 
-  /// The columns that a list column's merge needs of the row that is there.
-  var listColumns: [TableSchema.Column] {
-    schema.values.enumerated().filter { place, column in
-      switch column.merge {
-      case .recent, .union: true
-      case .order: place > 0 && schema.values[place - 1].type == .json
-      default: false
-      }
-    }.map(\.element)
-  }
-
-  /// The list columns of one row.
-  var selectLists: String {
-    "SELECT \(list(listColumns)) FROM \(table) WHERE "
+  /// These columns of one row.
+  func selectLists(_ columns: [TableSchema.Column]) -> String {
+    "SELECT \(list(columns)) FROM \(table) WHERE "
       + schema.keys.map { "\(TableSQL.quoted($0.name)) = ?" }.joined(separator: " AND ")
   }
 

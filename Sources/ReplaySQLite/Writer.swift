@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -16,8 +17,7 @@ package final class Writer: @unchecked Sendable {
   package let connection: Connection
   private let options: SQLiteStore.Options
   private let owner: String
-  private var range = KeyRange.all
-  private var fences: [String: Int64] = [:]
+  private var fences = Fences()
   private var feeds: [TableSchema: RowFeed] = [:]
   private let programs: Programs
   /// Device and inode of the file that was opened.
@@ -49,26 +49,26 @@ package final class Writer: @unchecked Sendable {
   private var now: String { options.now().description }
 
   func open(_ functions: [FunctionIdentity], range: KeyRange, refresh: Bool) throws -> [Checkpoint] {
-    self.range = range
     let opening = Opening(
-      connection: connection, range: range, refresh: refresh, owner: owner, command: options.command, now: now,
-      programs: programs)
+      connection: connection, tables: TableMaker(connection: connection, programs: programs), range: range,
+      refresh: refresh, owner: owner, command: options.command, now: now)
     let opened = try namingHolder { try connection.writing { try opening.run(functions) } }
-    for (function, one) in zip(functions, opened) { fences[function.name] = one.fence }
+    let taken = zip(functions, opened).map { ($0.name, $1.fence) }
+    fences = fences.adding(taken, range: range)
     return opened.map(\.checkpoint)
   }
 
   func commit(_ epoch: EpochCommit) throws -> CommitOutcome {
     try namingHolder { try connection.run("BEGIN IMMEDIATE") }
     do {
-      if let fenced = try fenced(epoch) {
+      if let taken = try fences.takeover(of: epoch, on: connection) {
         connection.rollback()
-        return fenced
+        return .fenced(function: taken.function, by: taken.owner)
       }
       var rows: UInt64 = 0
       for function in epoch.functions {
         rows += try write(function) + programs.run(function)
-        try CheckpointRows(connection: connection, key: key(function.name)).add(
+        try CheckpointRows(connection: connection, key: fences.key(function.name)).add(
           function, at: now, command: options.command)
       }
       guard try end() else { return .unknown }
@@ -82,37 +82,10 @@ package final class Writer: @unchecked Sendable {
     }
   }
 
-  private func key(_ function: String) -> CheckpointKey { CheckpointKey(function: function, range: range) }
-
-  /// Read inside the transaction and before anything is written; does not depend on what the epoch has.
-  private func fenced(_ epoch: EpochCommit) throws -> CommitOutcome? {
-    for function in epoch.functions {
-      guard let mine = fences[function.name] else {
-        throw ReplayError(.unexpected, "the function \(function.name) was not opened in this store")
-      }
-      if let taken = try takeover(of: function.name, from: mine) {
-        return .fenced(function: taken.function, by: taken.owner)
-      }
-    }
-    return nil
-  }
-
-  func takenOver() throws -> Takeover? {
-    for (function, mine) in fences.sorted(by: { $0.key < $1.key }) {
-      if let taken = try takeover(of: function, from: mine) { return taken }
-    }
-    return nil
-  }
+  func takenOver() throws -> Takeover? { try fences.takeover(on: connection) }
 
   func kept(of function: String, _ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
-    try KeptRows(connection: connection, key: key(function)).events(filter, after: number, limit: limit)
-  }
-
-  private func takeover(of function: String, from mine: Int64) throws -> Takeover? {
-    let sql = "SELECT fence, owner FROM _replay_functions WHERE \(CheckpointKey.condition)"
-    let stored = try connection.query(sql, key(function).values) { ($0.integer(0), $0.text(1)) }.first
-    if let stored, stored.0 == mine { return nil }
-    return Takeover(function: function, by: stored?.1 ?? "nobody: its row is gone from the store")
+    try KeptRows(connection: connection, key: fences.key(function)).events(filter, after: number, limit: limit)
   }
 
   private func write(_ function: EpochCommit.Function) throws -> UInt64 {

@@ -6,9 +6,14 @@ public struct StoreUnderTest {
   public let make: () throws -> any Store
   /// Every row of the functions' tables as `StoreConformance.line` writes it, in any order.
   public let dump: () throws -> [String]
+  /// False for a database whose texts cannot hold U+0000: then one is refused with the table's and the column's name.
+  public let holdsNUL: Bool
 
-  public init(make: @escaping () throws -> any Store, dump: @escaping () throws -> [String]) {
+  public init(
+    make: @escaping () throws -> any Store, holdsNUL: Bool = true, dump: @escaping () throws -> [String]
+  ) {
     self.make = make
+    self.holdsNUL = holdsNUL
     self.dump = dump
   }
 }

@@ -86,6 +86,9 @@ extension StoreConformance {
     },
     Case(description: "sums reach both ends of 64 bits") { subject, _ in try boundaries(subject) },
     Case(description: "a sum beyond 64 bits is an error and leaves nothing") { subject, _ in try overflow(subject) },
+    Case(description: "a text with U+0000 is kept as it is, or is an error and leaves nothing") { subject, _ in
+      try nul(subject)
+    },
   ]
 
   private static let words = [
@@ -97,7 +100,8 @@ extension StoreConformance {
   static func commute(_ subject: StoreUnderTest, _ seed: UInt64) throws {
     var random = StoreRandom(seed: seed)
     let ledger = Ledger()
-    var touches = (0..<200).map { _ in touch(&random) }
+    let words = words.filter { subject.holdsNUL || !$0.unicodeScalars.contains("\u{0}") }
+    var touches = (0..<200).map { _ in touch(words, &random) }
     for commits in [1, 2, 7] {
       touches.shuffle(using: &random)
       let store = try subject.run([ledger.function], refresh: true).store
@@ -110,7 +114,7 @@ extension StoreConformance {
     }
   }
 
-  private static func touch(_ random: inout StoreRandom) -> Touch {
+  private static func touch(_ words: [String], _ random: inout StoreRandom) -> Touch {
     // Times with and without microseconds, close together: as text they do not sort as they do in time.
     let time = Timestamp(microseconds: 1_769_847_153_123_000 + .random(in: -3...3, using: &random) * 100)
     return Touch(
@@ -119,6 +123,30 @@ extension StoreConformance {
       number: Bool.random(using: &random) ? .random(in: .min ... .max, using: &random) : nil,
       time: Bool.random(using: &random) ? time : nil,
       word: Bool.random(using: &random) ? words.randomElement(using: &random) : nil)
+  }
+
+  static func nul(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let partition = Partition(log: "orders", id: "0")
+    let good = [Touch(account: "good", amount: 1)]
+    let store = try subject.run([ledger.function]).store
+    try store.write(ledger.function, [try ledger.fold(good)], at: [partition: Position(1)], events: 1)
+    let bad = [
+      (Touch(account: "a\u{0}b", amount: 1), "account"), (Touch(account: "z", amount: 1, word: "\u{0}"), "lowest"),
+    ]
+    for (touch, column) in bad where !subject.holdsNUL {
+      let error = try expectError(.data, "a text with U+0000") {
+        try store.write(ledger.function, [try ledger.fold(good + [touch])], at: [partition: Position(2)], events: 1)
+      }
+      for part in ["ledger", column, "NUL"] where !"\(error)".contains(part) {
+        throw violation("the error does not say \(part): \(error)")
+      }
+    }
+    let more = subject.holdsNUL ? bad.map(\.0) : good
+    try store.write(ledger.function, [try ledger.fold(more)], at: [partition: Position(2)], events: 1)
+    try subject.expectRows(ledger.expected(good + more), "rows with and after texts with U+0000")
+    try store.close()
+    try expect(subject.checkpoint(ledger.function).epochs, is: 2, "commits without the failed ones")
   }
 
   static func boundaries(_ subject: StoreUnderTest) throws {

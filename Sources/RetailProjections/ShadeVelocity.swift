@@ -52,4 +52,19 @@ extension ShadeVelocity {
       )
     ]
   }
+
+  /// There a day less a day is a whole number.
+  public var postgresViews: [(name: String, select: String)] {
+    [
+      (
+        "shade_velocity_per_day",
+        """
+        SELECT shade, units, revenue_cents, first_day, last_day,
+          units / (last_day - first_day + 1)::double precision AS units_per_day,
+          revenue_cents / (last_day - first_day + 1)::double precision AS revenue_cents_per_day
+        FROM shade_velocity
+        """
+      )
+    ]
+  }
 }

@@ -66,7 +66,7 @@ import Testing
     scratch.write(text)
     let found = error(.config) { try scratch.store().open(.sums()) }
     #expect(found?.summary.contains("not an SQLite database") == true)
-    _ = error(.config) { _ = try SQLiteStore.inspect(scratch.path) }
+    _ = error(.config) { _ = try SQLiteInspector(scratch.path).inspect() }
     #expect(scratch.names == ["store.db"])
   }
 
@@ -160,7 +160,7 @@ import Testing
       fclose(to)
     }
     let killed = scratch.directory + "/killed.db"
-    #expect(try SQLiteStore.inspect(killed).map(\.events) == [1])
+    #expect(try SQLiteInspector(killed).inspect().map(\.events) == [1])
     let checkpoints = try SQLiteStore(path: killed).open(function)
     #expect(checkpoints[0].frontier == [partition: Position(1)])
     #expect(try scratch.sql("SELECT * FROM sums", on: killed) == ["1|1"])

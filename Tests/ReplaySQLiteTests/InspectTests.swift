@@ -8,7 +8,7 @@ import Testing
 
   @Test func missingFile() throws {
     let scratch = try Scratch()
-    let error = #expect(throws: ReplayError.self) { try SQLiteStore.inspect(scratch.path) }
+    let error = #expect(throws: ReplayError.self) { try SQLiteInspector(scratch.path).inspect() }
     #expect(error?.code == .missing)
     #expect(scratch.names == [])
   }
@@ -16,9 +16,9 @@ import Testing
   @Test func emptyFileAndForeignDatabase() throws {
     let scratch = try Scratch()
     scratch.write("")
-    #expect(try SQLiteStore.inspect(scratch.path).isEmpty)
+    #expect(try SQLiteInspector(scratch.path).inspect().isEmpty)
     try scratch.sql("CREATE TABLE mine (x)")
-    #expect(try SQLiteStore.inspect(scratch.path).isEmpty)
+    #expect(try SQLiteInspector(scratch.path).inspect().isEmpty)
     #expect(scratch.names == ["store.db"])
   }
 
@@ -34,12 +34,12 @@ import Testing
 
   @Test func positionsAlone() throws {
     let scratch = try Scratch()
-    #expect(throws: ReplayError.self) { try SQLiteStore.positions(scratch.path) }
+    #expect(throws: ReplayError.self) { try SQLiteInspector(scratch.path).positions() }
     #expect(scratch.names == [])
     let store = try run(scratch)
-    let beside = try SQLiteStore.positions(scratch.path)
+    let beside = try SQLiteInspector(scratch.path).positions()
     try store.close()
-    for found in [beside, try SQLiteStore.positions(scratch.path)] {
+    for found in [beside, try SQLiteInspector(scratch.path).positions()] {
       #expect(found.map(\.name) == ["daily", "other"])
       #expect(found.map(\.next) == [[partition("10"): Position(5), partition("2"): Position(7)], [:]])
       #expect(found.map(\.phase) == [.archive, .archive])
@@ -85,7 +85,7 @@ import Testing
       ("anew, which fails", false, true, "fifth"), ("anew", true, true, "anew"),
     ] {
       try run(command, commits: commits, refresh: refresh)
-      #expect(try SQLiteStore.inspect(scratch.path).first?.command == kept, "\(command)")
+      #expect(try SQLiteInspector(scratch.path).inspect().first?.command == kept, "\(command)")
     }
   }
 
@@ -105,7 +105,7 @@ import Testing
   private func partition(_ id: String) -> Partition { Partition(log: "orders", id: id) }
 
   private func check(_ scratch: Scratch, _ when: Comment) throws {
-    let found = try SQLiteStore.inspect(scratch.path)
+    let found = try SQLiteInspector(scratch.path).inspect()
     #expect(found.map(\.name) == ["daily", "other"], when)
     let daily = try #require(found.first)
     #expect([daily.events, daily.epochs] == [2, 1], when)
@@ -126,7 +126,7 @@ import Testing
       let store = SQLiteStore(path: path, options: Self.options)
       try store.open(.sums())
       try store.close()
-      #expect(try SQLiteStore.inspect(path).map(\.name) == ["daily"])
+      #expect(try SQLiteInspector(path).inspect().map(\.name) == ["daily"])
     }
     #expect(scratch.names.count == 4)
   }

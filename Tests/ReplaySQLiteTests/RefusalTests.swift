@@ -107,7 +107,7 @@ import Testing
     try scratch.sql("UPDATE _replay_functions SET format = 99")
     let found = error(.config) { try scratch.store().open(.sums(), refresh: true) }
     #expect(found?.description.contains("99") == true)
-    _ = error(.config) { _ = try SQLiteStore.inspect(scratch.path) }
+    _ = error(.config) { _ = try SQLiteInspector(scratch.path).inspect() }
     try scratch.sql("UPDATE _replay_functions SET format = 0")
     try scratch.store().open(.sums())
     #expect(try scratch.sql("SELECT format FROM _replay_functions") == ["1"])

@@ -19,7 +19,8 @@ struct TidyTests {
   static let mayImport: [String: Set<String>] = [
     "ReplayCore": [], "ReplayArchive": ["ReplayCore"],
     "ReplayDecode": ["ReplayCore", "CDecode", "CZstd", "CISAL"], "ReplayEngine": ["ReplayCore"],
-    "ReplaySQLite": ["ReplayCore", "CSQLite"], "ReplayDirectory": ["ReplayCore"],
+    "ReplaySQL": ["ReplayCore"], "ReplaySQLite": ["ReplayCore", "ReplaySQL", "CSQLite"],
+    "ReplayPostgres": ["ReplayCore", "ReplaySQL", "CPQ"], "ReplayDirectory": ["ReplayCore"],
     "ReplayKafka": ["ReplayCore", "CKafka"], "ReplayHTTP": ["ReplayCore", "CMicroHTTPD"],
     "ReplayFunctions": ["ReplayCore", "CChild", "CCurl", "CMicroHTTPD"], "RetailProjections": ["ReplayCore"],
     "ReplayTesting": ["ReplayCore", "ReplayDecode", "CZlib", "CZstd"],

@@ -1,6 +1,6 @@
 import ReplayCore
 import ReplayDecode
-import ReplaySQLite
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -20,7 +20,7 @@ struct Machine {
   /// Runnable threads of all programs, over the minute before: above 0 the machine was not the benchmark's alone.
   let load: Double?
   /// When this was seen.
-  let time = SQLiteStore.systemTime()
+  let time = SystemTime.now()
 
   init() {
     var name = utsname()

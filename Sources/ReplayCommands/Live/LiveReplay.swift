@@ -3,7 +3,6 @@ import ReplayArchive
 import ReplayCore
 import ReplayDecode
 import ReplayEngine
-import ReplaySQLite
 
 /// The whole button: the archive, the handoff, the stream. Each step begins from what the store says, so that the same
 /// command goes on wherever it was killed.
@@ -206,7 +205,7 @@ struct LiveReplay {
 
 /// A store with the checkpoints that it was opened with.
 struct OpenedStore {
-  let store: SQLiteStore
+  let store: any Store
   let checkpoints: [Checkpoint]
   private let command: Run
 

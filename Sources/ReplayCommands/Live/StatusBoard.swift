@@ -1,6 +1,6 @@
 import ReplayCore
 import ReplayEngine
-import ReplaySQLite
+import ReplaySQL
 
 /// Where a run writes down how far it is, and others read it or wait for it: from any thread.
 final class StatusBoard: Sendable {
@@ -11,10 +11,10 @@ final class StatusBoard: Sendable {
   let startedMilliseconds = StatusBoard.wallMilliseconds
   private let state: Monitor<BoardState>
   private let waiting = Monitor(0)
-  /// The store's file, which is asked for positions after each commit of the archive's events.
-  private let store: String?
+  /// Asked for positions after each commit of the archive's events.
+  private let store: (any StoreInspector)?
 
-  init(functions: [String], store: String? = nil) {
+  init(functions: [String], store: (any StoreInspector)? = nil) {
     state = Monitor(BoardState(functions: functions))
     self.store = store
   }
@@ -59,7 +59,7 @@ final class StatusBoard: Sendable {
 
   /// A store that cannot be asked now will be asked again after the next commit.
   private func look() {
-    guard let store, let found = try? SQLiteStore.positions(store) else { return }
+    guard let store, let found = try? store.positions() else { return }
     state.change { $0.reached(found.map { ($0.name, $0.next) }) }
   }
 
@@ -107,5 +107,5 @@ final class StatusBoard: Sendable {
     store.map { KeptWords.outcome(of: place, for: function, in: $0) } ?? "applied"
   }
 
-  private static var wallMilliseconds: Int64 { SQLiteStore.systemTime().microseconds / 1000 }
+  private static var wallMilliseconds: Int64 { SystemTime.now().microseconds / 1000 }
 }

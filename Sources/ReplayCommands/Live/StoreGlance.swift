@@ -1,6 +1,6 @@
 import ReplayCore
 import ReplayEngine
-import ReplaySQLite
+import ReplaySQL
 
 /// What the store says of a run's functions before it is opened: whoever opens it makes the file, may empty it, and takes
 /// the functions from another run.
@@ -8,15 +8,17 @@ struct StoreGlance {
   /// Of those of the run's functions that the store knows; nil where it cannot be asked now.
   private let known: [FunctionPositions]?
   private let names: [String]
-  private let path: String
+  private let address: StoreAddress
+  private let inspector: any StoreInspector
 
   init(_ command: Run) throws {
-    path = try StoreOptions.path(command.store.store)
+    address = try command.store.address
+    inspector = try command.store.inspector()
     let names = command.functions.function
     self.names = names
     // A refresh begins with nothing; so does a file that is not there.
-    let isNew = command.fullRefresh || !InputFile.exists(path)
-    known = isNew ? [] : (try? SQLiteStore.positions(path))?.filter { names.contains($0.name) }
+    let isNew = command.fullRefresh || !address.exists
+    known = isNew ? [] : (try? inspector.positions())?.filter { names.contains($0.name) }
   }
 
   /// Some function has to read the archive; false where that is not known.
@@ -36,14 +38,14 @@ struct StoreGlance {
     let there = Set(try source.partitions().map(\.partition))
     for function in known ?? [] {
       let followed = FollowedStream(
-        function.name, Checkpoint(frontier: function.next, phase: function.phase), store: "sqlite:\(path)")
+        function.name, Checkpoint(frontier: function.next, phase: function.phase), store: address.name)
       if let refusal = followed.refusal(of: source, there) { throw refusal }
     }
   }
 
   /// Where the parts of an event are, as all of the functions have read them before; nil where that is not kept.
   var layout: EventLayout? {
-    let kept = ((try? SQLiteStore.layouts(path)) ?? []).filter { names.contains($0.function) }
+    let kept = ((try? inspector.layouts()) ?? []).filter { names.contains($0.function) }
     guard kept.count == names.count, Set(kept.map(\.layout)).count == 1 else { return nil }
     return kept.first.flatMap { EventLayout(text: $0.layout) }
   }

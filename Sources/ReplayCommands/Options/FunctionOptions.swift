@@ -1,7 +1,7 @@
 import ArgumentParser
 import ReplayCore
 import ReplayEngine
-import ReplaySQLite
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -34,23 +34,20 @@ struct FunctionOptions: ParsableArguments {
 }
 
 struct StoreOptions: ParsableArguments {
-  @Option(help: "The database: a path, or sqlite:PATH.", completion: .file())
+  @Option(
+    help: "The database: a path, sqlite:PATH, or postgres://USER@HOST/DATABASE?schema=NAME.", completion: .file())
   var store: String
-  @Option(help: "How long to wait for a lock that another process holds, in seconds.")
+  @Option(
+    help: "How long to wait for a lock that another process holds, or for a server that went away, in seconds.")
   var lockTimeout = 10
 
   func validate() throws {
     if !(0...3_600).contains(lockTimeout) { throw ValidationError("--lock-timeout must be from 0 to 3,600 seconds.") }
   }
 
-  /// The SQLite file's path.
-  static func path(_ store: String) throws -> String {
-    if store.hasPrefix("sqlite:") { return String(store.dropFirst("sqlite:".count)) }
-    if let scheme = store.split(separator: ":").first, store.dropFirst(scheme.count).hasPrefix("://") {
-      throw ReplayError(.usage, "this build has no store for \(scheme)", next: "give a path, or sqlite:PATH")
-    }
-    return store
-  }
+  var address: StoreAddress { get throws { try StoreAddress(store) } }
+
+  private var lockMilliseconds: Int32 { Int32(clamping: lockTimeout * 1000) }
 
   /// The command that takes in what is new: this one, but never one that starts over.
   private static var goOn: String {
@@ -58,13 +55,12 @@ struct StoreOptions: ParsableArguments {
       .joined(separator: " ")
   }
 
-  func open() throws -> SQLiteStore {
-    SQLiteStore(
-      path: try StoreOptions.path(store),
-      options: SQLiteStore.Options(
-        busyTimeoutMilliseconds: Int32(clamping: lockTimeout * 1000),
-        command: StoreOptions.goOn))
+  func open() throws -> any Store {
+    try address.store(lockMilliseconds: lockMilliseconds, command: StoreOptions.goOn)
   }
+
+  /// The store seen from outside.
+  func inspector() throws -> any StoreInspector { try address.inspector(lockMilliseconds: lockMilliseconds) }
 }
 
 struct WorkOptions: ParsableArguments {

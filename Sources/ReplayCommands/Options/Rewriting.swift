@@ -77,7 +77,7 @@ extension StreamOptions {
 extension TargetOptions {
   var arguments: [String] {
     get throws {
-      let path = try store.map { InputFile.absolute(try StoreOptions.path($0)) }
+      let path = try store.map { try StoreAddress($0).absolute }
       return rewritten(function.map { ("function", $0) } + [("store", path)])
     }
   }

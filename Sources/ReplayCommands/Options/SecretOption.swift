@@ -1,4 +1,5 @@
 import ReplayCore
+import ReplayPostgres
 
 /// Options of a stream (`-X key=value`) whose value no text may hold: a store, a plan and a report are read by others.
 enum SecretOption {
@@ -9,8 +10,13 @@ enum SecretOption {
     return words.contains { key.contains($0) }
   }
 
-  /// Of `key=value` with a secret, where it is (`@file:…`), or that there is one; anything else as it is.
+  /// Of an address with a password nothing; of `key=value` with a secret, where it is (`@file:…`), or that there is one; anything else as it is.
   static func hidden(_ argument: String) -> String {
+    if let start = ["postgres://", "postgresql://"].compactMap({ argument.firstRange(of: $0)?.lowerBound }).first,
+      PostgresAddress.holdsPassword(String(argument[start...]))
+    {
+      return argument[..<start] + "postgres://…"
+    }
     guard let equals = argument.firstIndex(of: "="), isSecret(argument[..<equals]) else { return argument }
     let value = argument[argument.index(after: equals)...]
     return value.hasPrefix("@") ? argument : argument[...equals] + "@env:NAME"

@@ -1,5 +1,5 @@
 import ReplayCore
-import ReplaySQLite
+import ReplaySQL
 
 /// Kept events for a person, and as JSON lines.
 enum FailedText {

@@ -1,6 +1,6 @@
 import ReplayCore
 import ReplayEngine
-import ReplaySQLite
+import ReplaySQL
 
 /// How events that could not be applied are spoken of.
 enum KeptWords {
@@ -45,9 +45,9 @@ enum KeptWords {
 
   /// What became of a settled event: `parked` or `dead-lettered` where the store keeps it, else `applied`, which is also
   /// said of one that the function does not read.
-  static func outcome(of place: EventPlace, for function: String?, in path: String) -> String {
+  static func outcome(of place: EventPlace, for function: String?, in store: any StoreInspector) -> String {
     let filter = KeptFilter(partition: Array(place.partition.utf8), position: place.position)
-    let states = ((try? SQLiteStore.failed(path, function: function, filter)) ?? []).map(\.state)
+    let states = ((try? store.failed(function: function, filter)) ?? []).map(\.state)
     return states.contains(.parked) ? "parked" : states.contains(.dead) ? "dead-lettered" : "applied"
   }
 }

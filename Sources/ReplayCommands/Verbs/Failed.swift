@@ -1,6 +1,6 @@
 import ArgumentParser
 import ReplayCore
-import ReplaySQLite
+import ReplaySQL
 
 /// `replay failed`: what runs with `--on-error park` or `dead-letter` have kept.
 struct Failed: ParsableCommand {
@@ -60,24 +60,24 @@ struct Failed: ParsableCommand {
 
   func run() throws {
     output.apply()
-    let path = try StoreOptions.path(store.store)
+    let inspector = try store.inspector()
     switch action {
     case .list:
       Signals.endAtOnce()
-      FailedText.list(try SQLiteStore.failed(path, function: function, filter))
+      FailedText.list(try inspector.failed(function: function, filter))
     case .show:
       Signals.endAtOnce()
-      FailedText.show(try SQLiteStore.failed(path, function: function, filter, withRecords: true))
-    case .drop: try drop(path)
-    case .retry: try FailedRetry(self, path).run()
+      FailedText.show(try inspector.failed(function: function, filter, withRecords: true))
+    case .drop: try drop(inspector)
+    case .retry: try FailedRetry(self, inspector).run()
     }
   }
 
-  private func drop(_ path: String) throws {
+  private func drop(_ inspector: any StoreInspector) throws {
     // A file that is not there is not made.
-    _ = try SQLiteStore.failed(path, function: function, filter)
-    let dropped = try SQLiteStore.dropFailed(
-      path, function: function, filter, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
+    _ = try inspector.failed(function: function, filter)
+    let dropped = try inspector.dropFailed(
+      function: function, filter, by: "replay failed drop, \(RunOwner.text(since: SystemTime.now()))")
     if dropped.isEmpty { Console.shared.say("replay: nothing to drop") }
     for one in dropped {
       Console.shared.say("replay: \(one.function): \(Words.plural(one.events, "event")) dropped")

@@ -2,18 +2,18 @@ import ArgumentParser
 import ReplayCore
 import ReplayDecode
 import ReplayEngine
-import ReplaySQLite
+import ReplaySQL
 
 /// `replay failed retry`: kept events again, with the function as it is now.
 struct FailedRetry {
   private let command: Failed
-  private let path: String
+  private let inspector: any StoreInspector
   private let projection: any Projection
   private var name: String { projection.name }
 
-  init(_ command: Failed, _ path: String) throws {
+  init(_ command: Failed, _ inspector: any StoreInspector) throws {
     self.command = command
-    self.path = path
+    self.inspector = inspector
     projection = try FunctionShelf.several([command.function ?? ""], command.foreign)[0]
     guard projection.windowSeconds == nil else {
       throw ReplayError(
@@ -23,7 +23,7 @@ struct FailedRetry {
   }
 
   func run() throws {
-    guard try !SQLiteStore.failed(path, function: name, command.filter).isEmpty else {
+    guard try !inspector.failed(function: name, command.filter).isEmpty else {
       return Console.shared.say("replay: nothing of \(name) is kept that could be tried again")
     }
     let layout = try layout()
@@ -39,17 +39,17 @@ struct FailedRetry {
 
   /// Where the parts of an event are: kept with the function, so that neither archive nor stream is needed.
   private func layout() throws -> EventLayout {
-    let kept = try SQLiteStore.layouts(path).first { $0.function == name }
+    let kept = try inspector.layouts().first { $0.function == name }
     guard let kept, let layout = EventLayout(text: kept.layout) else {
       throw ReplayError(
-        .config, "the store does not say where the parts of \(name)'s events are: \(path)",
+        .config, "the store does not say where the parts of \(name)'s events are: \(inspector.place)",
         effect: "nothing was tried", next: "run the function over its archive once more, which writes that down")
     }
     return layout
   }
 
   private func retry(
-    _ projection: any Projection, _ layout: EventLayout, _ store: SQLiteStore
+    _ projection: any Projection, _ layout: EventLayout, _ store: any Store
   ) throws -> RetryRun.Report {
     let extraction = Extraction([projection.reads], anatomy: layout.anatomy, needsKey: true)
     let decoder = KeptDecoder(extraction, usesKeysFiles: layout.usesKeysFiles)
@@ -61,7 +61,7 @@ struct FailedRetry {
   }
 
   private func end(_ report: RetryRun.Report) throws {
-    let kept = try SQLiteStore.inspect(path).first { $0.name == name }?.checkpoint.kept ?? KeptEvents()
+    let kept = try inspector.inspect().first { $0.name == name }?.checkpoint.kept ?? KeptEvents()
     Console.shared.say(
       "replay: \(name): \(Words.plural(report.applied, "event")) applied, \(Words.count(report.failedAgain)) failed again, "
         + "\(Words.count(report.behind)) not tried behind those; \(Words.plural(report.rows, "row")) written")
@@ -73,7 +73,7 @@ struct FailedRetry {
         ("not_tried", .number(report.behind)), ("rows_written", .number(report.rows)),
         ("commits", .number(report.commits)), ("kept", KeptWords.json(kept)),
       ])
-    let isLeft = KeptWords.say([(name, kept)], store: path)
+    let isLeft = KeptWords.say([(name, kept)], store: inspector.place)
     if report.isStopped, Signals.signal != 0 { throw ExitCode(128 + Signals.signal) }
     if isLeft { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }

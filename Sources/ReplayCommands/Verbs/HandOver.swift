@@ -3,7 +3,7 @@ import ReplayCore
 import ReplayDecode
 import ReplayEngine
 import ReplayKafka
-import ReplaySQLite
+import ReplaySQL
 
 /// `replay handoff`: nobody wants a second permanent consumer, so the one they have goes on where the replay ended.
 struct HandOver: ParsableCommand {
@@ -36,9 +36,9 @@ struct HandOver: ParsableCommand {
     Signals.endAtOnce()
     let address = try StreamAddress(live, options: streamOptions)
     let (positions, before) = try reached()
-    let path = try StoreOptions.path(store.store)
+    let inspector = try store.inspector()
     if to == "print" {
-      try verifyNothingAhead(try SQLiteStore.followed(function, in: path))
+      try verifyNothingAhead(try inspector.followed(function))
       return try show(positions, address)
     }
     guard to.hasPrefix("kafka-group:"), live.hasPrefix("kafka://") else {
@@ -52,22 +52,19 @@ struct HandOver: ParsableCommand {
     try verifyLog(positions, try KafkaAddress(live).topic)
     // Whatever stands against it is found before a run that follows is disturbed.
     do {
-      let now = try SQLiteStore.followed(function, in: path)
+      let now = try inspector.followed(function)
       try verifyNothingAhead(now)
       try knowAgain(now.lastEvents, address)
       try group.verify(now.frontier)
     } catch { throw told(error, effect: "nothing was written; a run that follows goes on") }
     // First nobody follows with this store any more, then the group may begin: never both.
-    let final = try SQLiteStore.handOver(
-      function, in: path, to: to, busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
+    let final = try inspector.handOver(function, to: to)
     do {
       try verifyNothingAhead(final)
       try knowAgain(final.lastEvents, address)
       try group.commit(final.frontier)
     } catch {
-      _ = try SQLiteStore.handOver(
-        function, in: path, to: "nobody: \(to) did not take it", phase: before,
-        busyTimeoutMilliseconds: Int32(clamping: store.lockTimeout * 1000))
+      _ = try inspector.handOver(function, to: "nobody: \(to) did not take it", phase: before)
       throw told(error, effect: "nothing was committed for the group; a run that followed has ended: start it again")
     }
     for (partition, next) in final.frontier.sorted(by: { $0.key < $1.key }) {
@@ -134,12 +131,13 @@ struct HandOver: ParsableCommand {
 
   /// The function's next position of each partition of the stream, and whether it was handed over before.
   private func reached() throws -> ([Partition: Position], Phase) {
-    let path = try StoreOptions.path(store.store)
-    guard let known = try SQLiteStore.positions(path).first(where: { $0.name == function }) else {
-      throw ReplayError(.usage, "the store has no function \(function): \(path)", next: "see `replay status`")
+    let inspector = try store.inspector()
+    guard let known = try inspector.positions().first(where: { $0.name == function }) else {
+      throw ReplayError(
+        .usage, "the store has no function \(function): \(inspector.place)", next: "see `replay status`")
     }
     // What the first group has read meanwhile, this store does not know.
-    if known.phase == .handedOver, to != "print", let owner = try owner(in: path), owner != to {
+    if known.phase == .handedOver, to != "print", let owner = try owner(in: inspector), owner != to {
       throw ReplayError(
         .fenced, "the function \(function) is in the hands of another consumer", details: ["found: \(owner)"],
         effect: "nothing was written", next: "name that one, or replay into another store")
@@ -154,8 +152,8 @@ struct HandOver: ParsableCommand {
     return (live, known.phase)
   }
 
-  private func owner(in path: String) throws -> String? {
-    try SQLiteStore.inspect(path).first { $0.name == function }?.owner
+  private func owner(in inspector: any StoreInspector) throws -> String? {
+    try inspector.inspect().first { $0.name == function }?.owner
   }
 
   private func show(_ positions: [Partition: Position], _ address: StreamAddress) throws {

@@ -1,6 +1,6 @@
 import ReplayArchive
 import ReplayCore
-import ReplaySQLite
+import ReplaySQL
 
 /// What the store says of the functions that are to run. The store is only looked at.
 struct StoredOutlook {
@@ -15,14 +15,15 @@ struct StoredOutlook {
   private let newcomers: Int
 
   init(_ store: String?, _ projections: [any Projection], anatomy: Anatomy?) throws {
-    path = try store.map(StoreOptions.path)
-    exists = path.map(InputFile.exists) ?? false
-    let known = exists ? try SQLiteStore.inspect(path ?? "") : []
+    let address = try store.map { try StoreAddress($0) }
+    path = address?.text
+    let known = try address.flatMap { try $0.exists ? $0.inspector().inspect() : nil }
+    exists = known != nil
     let names = Set(projections.map(\.name))
-    functions = known.filter { names.isEmpty || names.contains($0.name) }
+    functions = (known ?? []).filter { names.isEmpty || names.contains($0.name) }
     newcomers = names.count - (names.isEmpty ? 0 : functions.count)
     problems = projections.compactMap { projection in
-      guard let status = known.first(where: { $0.name == projection.name }) else { return nil }
+      guard let status = known?.first(where: { $0.name == projection.name }) else { return nil }
       let reading = FunctionIdentity(projection, anatomy: anatomy).reading
       let isSame = status.reading.isEmpty || reading.isEmpty || status.events == 0 || status.reading == reading
       if status.version == projection.version, isSame { return nil }

@@ -3,7 +3,7 @@ import ReplayCore
 extension Run {
   /// A report that was written over the store, or into the archive or the stream, would destroy what it tells of.
   func refuseReportsInPlaces() throws {
-    let store = InputFile.real(try StoreOptions.path(self.store.store))
+    let store = try self.store.address.path.flatMap(InputFile.real)
     var places: [String] = [archive.archive].compactMap(\.self)
     if let live = stream.live, live.hasPrefix("dir:") { places.append(String(live.dropFirst("dir:".count))) }
     let roots = places.compactMap { InputFile.real($0) }

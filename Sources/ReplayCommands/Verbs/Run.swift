@@ -106,7 +106,8 @@ struct Replaying {
 
   /// A store below the archive's directory would be taken for a segment tomorrow.
   func refuseStoreInside() throws {
-    let store = InputFile.absolute(try StoreOptions.path(command.store.store))
+    guard let file = try command.store.address.path else { return }
+    let store = InputFile.absolute(file)
     let directory = String(store.prefix(upTo: store.lastIndex(of: "/") ?? store.startIndex))
     guard case .directory(let path) = archive.source.location,
       let root = InputFile.real(path), let home = InputFile.real(directory.isEmpty ? "/" : directory),

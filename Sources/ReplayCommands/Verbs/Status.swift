@@ -1,6 +1,6 @@
 import ArgumentParser
 import ReplayCore
-import ReplaySQLite
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -20,8 +20,8 @@ struct Status: ParsableCommand {
   func run() throws {
     output.apply()
     Signals.endAtOnce()
-    let path = try StoreOptions.path(store.store)
-    let functions = try SQLiteStore.inspect(path)
+    let path = try store.address.text
+    let functions = try store.inspector().inspect()
     if Console.shared.isJSON {
       Console.shared.event(
         "status_of_store", [("store", .string(path)), ("functions", .array(functions.map { Status.json($0) }))])

@@ -1,6 +1,6 @@
 import ArgumentParser
 import ReplayCore
-import ReplaySQLite
+import ReplaySQL
 
 #if canImport(Glibc)
   import Glibc
@@ -34,14 +34,15 @@ struct Wait: ParsableCommand {
   func run() throws {
     output.apply()
     Signals.endAtOnce()
-    let path = try StoreOptions.path(store.store)
+    let path = try store.address.text
+    let inspector = try store.inspector()
     let end = Clock.milliseconds() + timeout.milliseconds
-    var watch = PositionsWatch(path)
+    var watch = inspector.watch()
     while true {
       let functions = try asked(try watch.positions(), path)
       let settlement = Settlement(of: position, by: functions.map(\.next))
       if case .settled(let next) = settlement {
-        return say(next, KeptWords.outcome(of: position, for: function, in: path))
+        return say(next, KeptWords.outcome(of: position, for: function, in: inspector))
       }
       guard Clock.milliseconds() < end else { throw late(settlement, functions, path) }
       usleep(Wait.pollMicroseconds)

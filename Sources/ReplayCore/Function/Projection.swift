@@ -12,6 +12,8 @@ public protocol Projection: Sendable {
   var tables: [any Table] { get }
   /// Views that the store offers over the tables: name, and the SQL of its SELECT.
   var views: [(name: String, select: String)] { get }
+  /// Those of `views` whose SQL has to be another one in PostgreSQL.
+  var postgresViews: [(name: String, select: String)] { get }
   /// What the store itself runs over the events that `apply` gathers; nil where `apply` makes the rows.
   var program: StoreProgram? { get }
 
@@ -31,6 +33,7 @@ public protocol Projection: Sendable {
 extension Projection {
   public var version: Int { 1 }
   public var views: [(name: String, select: String)] { [] }
+  public var postgresViews: [(name: String, select: String)] { [] }
   public var program: StoreProgram? { nil }
 
   /// Every table merges.

@@ -1,5 +1,6 @@
 import CSQLite
 import ReplayCore
+import ReplaySQL
 
 /// One function's program on one connection: its definitions made, its statements prepared, and run over batches.
 ///

@@ -1,4 +1,5 @@
 import ReplayCore
+import ReplaySQL
 
 /// The programs of the functions that one run writes with. On one connection there is one relation `events` at a time.
 final class Programs {

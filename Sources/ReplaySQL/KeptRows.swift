@@ -1,7 +1,7 @@
 import ReplayCore
 
 /// Reads and writes the events that one function could not apply.
-struct KeptRows {
+package struct KeptRows {
   static let table = "_replay_failed"
 
   static let definitions = [
@@ -20,17 +20,24 @@ struct KeptRows {
     "CREATE INDEX IF NOT EXISTS _replay_failed_keys ON \(table) (function, first, last, state, key)",
   ]
 
-  static let bytes = "length(key) + length(record) + coalesce(length(CAST(error AS BLOB)), 0)"
-
-  let connection: Connection
+  let connection: any SQLConnection
   let key: CheckpointKey
+
+  package init(connection: any SQLConnection, key: CheckpointKey) {
+    self.connection = connection
+    self.key = key
+  }
+
+  private var bytes: String {
+    "length(key) + length(record) + coalesce(\(connection.dialect.textBytes("error")), 0)"
+  }
 
   /// What is kept, in figures.
   func totals() throws -> KeptEvents {
     var kept = KeptEvents()
     // An older replay's store that was not opened since.
-    guard try OwnTables.has(KeptRows.table, on: connection) else { return kept }
-    let sums = "SELECT state, count(*), sum(\(KeptRows.bytes)) FROM \(KeptRows.table) WHERE \(CheckpointKey.condition)"
+    guard try connection.has(KeptRows.table) else { return kept }
+    let sums = "SELECT state, count(*), sum(\(bytes)) FROM \(KeptRows.table) WHERE \(CheckpointKey.condition)"
     for (state, count, bytes) in try connection.query(
       sums + " GROUP BY state", key.values,
       { row in
@@ -54,9 +61,9 @@ struct KeptRows {
   }
 
   /// The conditions of a filter, as SQL and values.
-  static func conditions(_ filter: KeptFilter, _ key: CheckpointKey) -> (sql: String, values: [Value]) {
+  static func conditions(_ filter: KeptFilter, _ key: CheckpointKey) -> (sql: String, values: [SQLValue]) {
     var (sql, values) = (CheckpointKey.condition, key.values)
-    let own: [(String, Value?)] = [
+    let own: [(String, SQLValue?)] = [
       ("state", filter.state.map { .text($0.rawValue) }), ("key", filter.key.map { .blob($0) }),
       ("position", filter.position.map { .text($0.stored) }),
     ]
@@ -77,26 +84,27 @@ struct KeptRows {
 
   private static let mostBytes = 16 << 20
 
-  func events(_ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
+  package func events(_ filter: KeptFilter, after number: Int64, limit: Int) throws -> [KeptEvent] {
     let (sql, values) = KeptRows.conditions(filter, key)
-    let statement = try connection.prepared(
+    // How many fit is asked first: a driver may take the whole answer in before it gives the first row.
+    let sizes = try connection.query(
+      "SELECT number, \(bytes) FROM \(KeptRows.table) WHERE \(sql) AND number > ? ORDER BY number LIMIT ?",
+      values + [.integer(number), .integer(Int64(limit))]
+    ) { (number: $0.integer(0), bytes: Int($0.integer(1))) }
+    guard var last = sizes.first else { return [] }
+    for size in sizes.dropFirst() {
+      if last.bytes + size.bytes > KeptRows.mostBytes { break }
+      last = (size.number, last.bytes + size.bytes)
+    }
+    return try connection.query(
       """
       SELECT number, state, key, log, side, partition, position, segment, ordinal, numbering, record, error, attempts
-      FROM \(KeptRows.table) WHERE \(sql) AND number > ? ORDER BY number LIMIT ?
-      """)
-    defer { statement.reset() }
-    statement.bind(values + [.integer(number), .integer(Int64(limit))])
-    var (found, bytes): ([KeptEvent], Int) = ([], 0)
-    while bytes < KeptRows.mostBytes, try statement.step() {
-      let one = try KeptRows.event(statement)
-      bytes += one.event.byteCount
-      if !found.isEmpty, bytes > KeptRows.mostBytes { break }
-      found.append(one)
-    }
-    return found
+      FROM \(KeptRows.table) WHERE \(sql) AND number > ? AND number <= ? ORDER BY number
+      """, values + [.integer(number), .integer(last.number)]
+    ) { try KeptRows.event($0) }
   }
 
-  private static func event(_ row: Statement) throws -> KeptEvent {
+  private static func event(_ row: any SQLRow) throws -> KeptEvent {
     guard let side = Side(rawValue: row.text(4)), let position = Position(stored: row.text(6)) else {
       throw unreadable(table, "event \(row.integer(0)): \(row.text(4)), \(row.text(6))")
     }
@@ -138,7 +146,7 @@ struct KeptRows {
           """
           UPDATE \(KeptRows.table) SET error = ?, attempts = attempts + 1
           WHERE \(CheckpointKey.condition) AND number = ?
-          """, [.text(error)] + key.values + [.integer(one.number)])
+          """, [.text(connection.dialect.storable(error))] + key.values + [.integer(one.number)])
       } else {
         try connection.run(
           "DELETE FROM \(KeptRows.table) WHERE \(CheckpointKey.condition) AND number = ?",
@@ -157,7 +165,8 @@ struct KeptRows {
           .integer(number), .text(event.state.rawValue), .blob(event.key), .text(place.partition.log),
           .text(place.partition.side.rawValue), .blob(place.partition.id), .text(place.position.stored),
           .text(place.segment.name), .integer(Int64(bitPattern: place.ordinal)),
-          .text(KeptRows.word(place.segment.numbering)), .blob(event.record), .text(event.error ?? ""),
+          .text(KeptRows.word(place.segment.numbering)), .blob(event.record),
+          .text(connection.dialect.storable(event.error ?? "")),
           .integer(Int64(event.attempts)), .text(time),
         ])
     }

@@ -1,11 +1,11 @@
 import ReplayCore
 
 /// One row of `_replay_functions`.
-struct StoredFunction {
-  let key: CheckpointKey
+package struct StoredFunction {
+  package let key: CheckpointKey
   let version: Int64
   let shape: String
-  let tables: [String]
+  package let tables: [String]
   let views: [String]
   let owner: String
   let phase: Phase
@@ -17,7 +17,7 @@ struct StoredFunction {
 
   var objects: [String] { tables + views }
 
-  static func all(on connection: Connection) throws -> [StoredFunction] {
+  package static func all(on connection: any SQLConnection) throws -> [StoredFunction] {
     let sql = """
       SELECT function, first, last, version, shape, tables, views, owner, phase, events, epochs, updated_at, reading,
         command

@@ -1,8 +1,9 @@
 import ReplayCore
 
 /// What `open` does inside its one transaction: refuses what does not fit, makes what is missing, takes the fences.
-struct Opening {
-  let connection: Connection
+package struct Opening {
+  let connection: any SQLConnection
+  let tables: any TableMaking
   let range: KeyRange
   let refresh: Bool
   let owner: String
@@ -11,23 +12,38 @@ struct Opening {
   let command: String
   /// The time, as text.
   let now: String
-  let programs: Programs
 
-  struct Opened {
-    let checkpoint: Checkpoint
-    let fence: Int64
+  package init(
+    connection: any SQLConnection, tables: any TableMaking, range: KeyRange, refresh: Bool, owner: String,
+    command: String, now: String
+  ) {
+    self.connection = connection
+    self.tables = tables
+    self.range = range
+    self.refresh = refresh
+    self.owner = owner
+    self.command = command
+    self.now = now
   }
 
-  func run(_ functions: [FunctionIdentity]) throws -> [Opened] {
+  package struct Opened {
+    package let checkpoint: Checkpoint
+    package let fence: Int64
+  }
+
+  package func run(_ functions: [FunctionIdentity]) throws -> [Opened] {
     try OwnTables.create(on: connection)
+    for function in functions.map(\.name).sorted() {
+      try connection.lock(CheckpointKey(function: function, range: range))
+    }
     let stored = try StoredFunction.all(on: connection)
     for function in functions {
       let refusal = Refusal(function: function, range: range, refresh: refresh, path: connection.path)
-      try refusal.check(against: stored, objects: try objects())
+      try refusal.check(against: stored, objects: try tables.objects())
     }
     for function in functions { try prepare(function, stored.filter { $0.key.function == function.name }) }
-    let present = try objects()
-    try programs.open(functions) { present[$0.lowercased()] == nil }
+    let present = try tables.objects()
+    try tables.openPrograms(of: functions) { present[$0.lowercased()] == nil }
     for function in functions { try takeFence(function) }
     for function in functions { try makeViews(function, stored.filter { $0.key.function == function.name }) }
     for view in functions.flatMap(\.viewNames) { try validate(view) }
@@ -35,36 +51,29 @@ struct Opening {
     return try functions.map { try read($0, opened) }
   }
 
-  /// The names in the database, in lower case, and each one's SQL.
-  private func objects() throws -> [String: String] {
-    let rows = try connection.query("SELECT lower(name), coalesce(sql, '') FROM sqlite_schema") {
-      ($0.text(0), $0.text(1))
-    }
-    return Dictionary(rows, uniquingKeysWith: { first, _ in first })
-  }
-
   private func prepare(_ function: FunctionIdentity, _ stored: [StoredFunction]) throws {
     if refresh, let mine = stored.first {
-      for view in mine.views { try connection.run("DROP VIEW IF EXISTS \(TableSQL.quoted(view))") }
-      for table in mine.tables { try connection.run("DROP TABLE IF EXISTS \(TableSQL.quoted(table))") }
+      for view in mine.views { try connection.run("DROP VIEW IF EXISTS \(SQLDialect.quoted(view))") }
+      for table in mine.tables { try connection.run("DROP TABLE IF EXISTS \(SQLDialect.quoted(table))") }
       try CheckpointRows(connection: connection, key: mine.key).forget()
     }
-    let present = try objects()
+    let present = try tables.objects()
     for table in function.tables where present[table.name.lowercased()] == nil {
-      try connection.run(TableSQL(schema: table).create)
+      try tables.create(table)
     }
   }
 
   private func takeFence(_ function: FunctionIdentity) throws {
     let restart = refresh ? ", events = 0, epochs = 0, phase = excluded.phase, updated_at = excluded.updated_at" : ""
     let sql = """
-      INSERT INTO _replay_functions VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0, 0, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET fence = fence + 1, owner = excluded.owner, format = excluded.format,
-        version = excluded.version, shape = excluded.shape, 
-        reading = CASE excluded.reading WHEN '' THEN reading ELSE excluded.reading END,
-        command = CASE epochs WHEN 0 THEN excluded.command ELSE command END, tables = excluded.tables, views = excluded.views\(restart)
+      INSERT INTO _replay_functions AS mine VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, 0, 0, ?, ?, ?)
+      ON CONFLICT (function, first, last) DO UPDATE SET fence = mine.fence + 1, owner = excluded.owner, format = excluded.format,
+        version = excluded.version, shape = excluded.shape,
+        reading = CASE excluded.reading WHEN '' THEN mine.reading ELSE excluded.reading END,
+        command = CASE mine.epochs WHEN 0 THEN excluded.command ELSE mine.command END, tables = excluded.tables,
+        views = excluded.views\(restart)
       """
-    let values: [Value] = [
+    let values: [SQLValue] = [
       .integer(OwnTables.format), .integer(Int64(function.version)), .text(function.shape),
       .text(function.tableNames.joined(separator: ",")), .text(function.viewNames.joined(separator: ",")), .text(owner),
       .text(Phase.archive.rawValue), .text(now),
@@ -73,39 +82,38 @@ struct Opening {
     try connection.run(sql, key(function).values + values)
     if function.layout.isEmpty { return }
     try connection.run(
-      "INSERT OR REPLACE INTO _replay_layouts VALUES (?, ?, ?, ?)", key(function).values + [.text(function.layout)])
+      """
+      INSERT INTO _replay_layouts VALUES (?, ?, ?, ?)
+      ON CONFLICT (function, first, last) DO UPDATE SET layout = excluded.layout
+      """, key(function).values + [.text(function.layout)])
   }
 
   private func makeViews(_ function: FunctionIdentity, _ stored: [StoredFunction]) throws {
     let kept = Set(function.viewNames.map { $0.lowercased() })
     for old in Set(stored.flatMap(\.views)) where !kept.contains(old.lowercased()) {
-      try connection.run("DROP VIEW IF EXISTS \(TableSQL.quoted(old))")
+      try connection.run("DROP VIEW IF EXISTS \(SQLDialect.quoted(old))")
     }
-    let present = try objects()
     for view in function.views {
-      let sql = "CREATE VIEW \(TableSQL.quoted(view.name)) AS \(view.select)"
-      if present[view.name.lowercased()] == sql { continue }
-      try connection.run("DROP VIEW IF EXISTS \(TableSQL.quoted(view.name))")
-      do {
-        try connection.run(sql)
-      } catch let error as ReplayError where error.code == .unexpected || error.code == .usage {
-        throw Opening.refused(view.name, error)
+      do { try tables.make(view) } catch let error as ReplayError
+        where error.code == .unexpected || error.code == .usage
+      {
+        throw refused(view.name, error)
       }
     }
   }
 
-  /// SQLite looks at a view's columns only when it is read.
+  /// A database may look at a view's columns only when it is read.
   private func validate(_ view: String) throws {
     do {
-      try connection.run("SELECT * FROM \(TableSQL.quoted(view)) LIMIT 0")
+      try connection.run("SELECT * FROM \(SQLDialect.quoted(view)) LIMIT 0")
     } catch let error as ReplayError where error.code == .unexpected {
-      throw Opening.refused(view, error)
+      throw refused(view, error)
     }
   }
 
-  private static func refused(_ view: String, _ error: ReplayError) -> ReplayError {
+  private func refused(_ view: String, _ error: ReplayError) -> ReplayError {
     ReplayError(
-      .usage, "the view \(view) is not a SELECT that SQLite can run", details: error.details,
+      .usage, "the view \(view) is not a SELECT that \(connection.dialect.program) can run", details: error.details,
       next: "correct the view's SELECT in the function")
   }
 
@@ -123,4 +131,15 @@ struct Opening {
     checkpoint.run = fence
     return Opened(checkpoint: checkpoint, fence: fence)
   }
+}
+
+/// What a database does in its own words when functions are opened, inside their one transaction.
+package protocol TableMaking {
+  /// The names in the database, in lower case, and each one's SQL where that is known.
+  func objects() throws -> [String: String]
+  func create(_ table: TableSchema) throws
+  /// Makes the view, or makes it anew where its SELECT has changed.
+  func make(_ view: FunctionIdentity.View) throws
+  /// Takes over the functions with programs, and makes what `missing` says is not there.
+  func openPrograms(of functions: [FunctionIdentity], missing: (String) -> Bool) throws
 }

@@ -1,14 +1,19 @@
 import ReplayCore
 
 /// Reads and writes the checkpoint of one function.
-struct CheckpointRows {
-  let connection: Connection
+package struct CheckpointRows {
+  let connection: any SQLConnection
   let key: CheckpointKey
+
+  package init(connection: any SQLConnection, key: CheckpointKey) {
+    self.connection = connection
+    self.key = key
+  }
 
   func read(_ stored: StoredFunction, tables: [String]) throws -> Checkpoint {
     var isFresh = true
     for table in tables where isFresh {
-      let sql = "SELECT EXISTS (SELECT 1 FROM \(TableSQL.quoted(table)))"
+      let sql = "SELECT count(*) FROM (SELECT 1 FROM \(SQLDialect.quoted(table)) LIMIT 1) AS one"
       isFresh = try connection.query(sql) { $0.integer(0) } == [0]
     }
     var checkpoint = Checkpoint(
@@ -135,18 +140,19 @@ struct CheckpointRows {
   }
 
   /// A transaction of its own.
-  func keep(_ mark: DeliveryMark) throws {
+  package func keep(_ mark: DeliveryMark) throws {
     try connection.run(
       """
       INSERT INTO _replay_delivered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET next = max(next, excluded.next)
+      ON CONFLICT (function, first, last, log, side, partition, from_hash, through_hash)
+      DO UPDATE SET next = excluded.next WHERE excluded.next > _replay_delivered.next
       """,
       key.values + place(mark.partition) + [
         .text(Hex.text(mark.range.first)), .text(Hex.text(mark.range.last)), .text(mark.next.stored),
       ])
   }
 
-  private func partition(_ row: Statement, _ table: String) throws -> Partition {
+  private func partition(_ row: any SQLRow, _ table: String) throws -> Partition {
     guard let side = Side(rawValue: row.text(1)) else { throw unreadable(table, "no such side: \(row.text(1))") }
     return Partition(log: row.text(0), side: side, id: row.blob(2))
   }
@@ -157,11 +163,15 @@ struct CheckpointRows {
   }
 
   /// Writes what one commit adds. Inside the commit's transaction. `command`: of the run that commits.
-  func add(_ change: EpochCommit.Function, at time: String, command: String) throws {
+  package func add(_ change: EpochCommit.Function, at time: String, command: String) throws {
     try kept.add(change, at: time)
     for (partition, next) in change.frontier {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))",
+        """
+        INSERT INTO _replay_positions VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''))
+        ON CONFLICT (function, first, last, log, side, partition)
+        DO UPDATE SET next = excluded.next, gap_end = excluded.gap_end
+        """,
         key.values + place(partition) + [.text(next.stored), .text(change.gapEnds[partition]?.stored ?? "")])
       try connection.run(
         "DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition) AND log = ? AND side = ? AND partition = ?",
@@ -176,14 +186,22 @@ struct CheckpointRows {
     }
     for (partition, event) in change.lastEvents {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_last_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """
+        INSERT INTO _replay_last_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (function, first, last, log, side, partition)
+        DO UPDATE SET position = excluded.position, bytes = excluded.bytes, tokens = excluded.tokens
+        """,
         key.values + place(partition) + [
           .text(event.position.stored), .text(Hex.text(event.print.bytes)), .text(Hex.text(event.print.tokens)),
         ])
     }
     for (partition, window) in change.windows {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """
+        INSERT INTO _replay_windows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (function, first, last, log, side, partition)
+        DO UPDATE SET start = excluded.start, "end" = excluded."end", state = excluded.state
+        """,
         key.values + place(partition) + [
           .integer(window.start), .integer(window.end), .text(String(decoding: window.state, as: UTF8.self)),
         ])
@@ -191,13 +209,21 @@ struct CheckpointRows {
     for (partition, positions) in change.archivedAhead {
       for position in positions {
         try connection.run(
-          "INSERT OR REPLACE INTO _replay_archived_ahead VALUES (?, ?, ?, ?, ?, ?, ?)",
+          """
+          INSERT INTO _replay_archived_ahead VALUES (?, ?, ?, ?, ?, ?, ?)
+          ON CONFLICT (function, first, last, log, side, partition, position)
+          DO NOTHING
+          """,
           key.values + place(partition) + [.text(position.stored)])
       }
     }
     for finding in change.findings {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """
+        INSERT INTO _replay_findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (function, first, last, log, side, partition, segment, kind)
+        DO UPDATE SET count = excluded.count, detail = excluded.detail
+        """,
         key.values + place(finding.partition) + [
           .text(finding.segment), .text(finding.kind.rawValue), .integer(Int64(bitPattern: finding.count)),
           .text(finding.detail),
@@ -205,7 +231,11 @@ struct CheckpointRows {
     }
     for segment in change.halfRead {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_half_read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """
+        INSERT INTO _replay_half_read VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (function, first, last, log, side, partition)
+        DO UPDATE SET name = excluded.name, size = excluded.size, version = excluded.version, prefix = excluded.prefix, digest = excluded.digest
+        """,
         key.values + place(segment.partition) + [
           .text(segment.entry.name), .integer(Int64(bitPattern: segment.entry.size)), .text(segment.entry.version),
           .integer(Int64(bitPattern: segment.prefixBytes)), .text(Hex.text(segment.prefixDigest)),
@@ -213,7 +243,11 @@ struct CheckpointRows {
     }
     for segment in change.settled {
       try connection.run(
-        "INSERT OR REPLACE INTO _replay_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """
+        INSERT INTO _replay_segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (function, first, last, log, side, partition, name)
+        DO UPDATE SET size = excluded.size, version = excluded.version, digest = excluded.digest, records = excluded.records, "end" = excluded."end"
+        """,
         key.values + place(segment.partition) + [
           .text(segment.entry.name), .integer(Int64(bitPattern: segment.entry.size)), .text(segment.entry.version),
           .text(Hex.text(segment.digest)), .integer(Int64(bitPattern: segment.records)), .text(segment.end.stored),
@@ -229,7 +263,7 @@ struct CheckpointRows {
         + key.values)
   }
 
-  private func place(_ partition: Partition) -> [Value] {
+  private func place(_ partition: Partition) -> [SQLValue] {
     [.text(partition.log), .text(partition.side.rawValue), .blob(partition.id)]
   }
 

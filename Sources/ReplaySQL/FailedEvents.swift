@@ -1,4 +1,3 @@
-import CSQLite
 import ReplayCore
 
 /// One event that a function could not apply, as `replay failed` shows it.
@@ -19,14 +18,21 @@ public struct FailedEvent: Sendable {
   public let record: [UInt8]?
 }
 
-extension SQLiteStore {
-  /// The events that functions could not apply, of one or of all, in their order. Changes nothing. Errors as of `inspect`.
-  public static func failed(
-    _ path: String, function: String?, _ filter: KeptFilter, withRecords: Bool = false
-  ) throws -> [FailedEvent] {
-    try StoreFile.reading(path) { connection in
-      guard try OwnTables.has(KeptRows.table, on: connection) else { return [] }
-      return try named(function, on: connection, path).flatMap { key -> [FailedEvent] in
+/// What `dropFailed` did for one function.
+package struct DroppedEvents: Sendable {
+  package let function: String
+  package let events: UInt64
+  /// Keys that are parked no more.
+  package let unparkedKeys: Int
+  /// What is still kept.
+  package let kept: KeptEvents
+}
+
+extension SQLInspector {
+  package func failed(function: String?, _ filter: KeptFilter, withRecords: Bool) throws -> [FailedEvent] {
+    try reading { connection in
+      guard try connection.has(KeptRows.table) else { return [] }
+      return try named(function, on: connection).flatMap { key -> [FailedEvent] in
         let (sql, values) = KeptRows.conditions(filter, key)
         let query = """
           SELECT state, key, log, side, partition, position, segment, error, attempts, left_at, length(record)
@@ -37,7 +43,7 @@ extension SQLiteStore {
     }
   }
 
-  private static func failed(_ row: Statement, of function: String, _ withRecord: Bool) throws -> FailedEvent {
+  private func failed(_ row: any SQLRow, of function: String, _ withRecord: Bool) throws -> FailedEvent {
     guard let side = Side(rawValue: row.text(3)), let position = Position(stored: row.text(5)) else {
       throw unreadable(KeptRows.table, "\(row.text(3)), \(row.text(5))")
     }
@@ -48,42 +54,28 @@ extension SQLiteStore {
       recordBytes: Int(row.integer(10)), record: withRecord ? row.blob(11) : nil)
   }
 
-  private static func named(_ function: String?, on connection: Connection, _ path: String) throws -> [CheckpointKey] {
+  private func named(_ function: String?, on connection: any SQLConnection) throws -> [CheckpointKey] {
     let all = try StoredFunction.all(on: connection).map(\.key)
     guard let function else { return all }
     let found = all.filter { $0.function == function }
     guard found.isEmpty else { return found }
-    throw ReplayError(.usage, "the store has no function \(function): \(path)", next: "see `replay status`")
+    throw unknown(function)
   }
 
-  /// What `dropFailed` did for one function.
-  public struct Dropped: Sendable {
-    public let function: String
-    public let events: UInt64
-    /// Keys that are parked no more.
-    public let unparkedKeys: Int
-    /// What is still kept.
-    public let kept: KeptEvents
-  }
-
-  /// Forgets events for good, in one transaction. Where a key is no longer parked thereby, the function is taken away from
-  /// whoever runs it, who would go on queueing that key's events.
-  public static func dropFailed(
-    _ path: String, function: String?, _ filter: KeptFilter, busyTimeoutMilliseconds: Int32
-  ) throws -> [Dropped] {
-    let connection = try Connection(
-      Connection.plain(path), path: path, flags: SQLITE_OPEN_READWRITE,
-      busyTimeoutMilliseconds: busyTimeoutMilliseconds)
-    return try connection.writing {
+  package func dropFailed(function: String?, _ filter: KeptFilter, by owner: String) throws -> [DroppedEvents] {
+    try writing { connection in
       try OwnTables.checkFormat(on: connection)
-      guard try OwnTables.has(KeptRows.table, on: connection) else { return [] }
-      return try named(function, on: connection, path).map { try drop($0, filter, on: connection) }.filter {
+      guard try connection.has(KeptRows.table) else { return [] }
+      return try named(function, on: connection).map { try drop($0, filter, by: owner, on: connection) }.filter {
         $0.events > 0
       }
     }
   }
 
-  private static func drop(_ key: CheckpointKey, _ filter: KeptFilter, on connection: Connection) throws -> Dropped {
+  private func drop(
+    _ key: CheckpointKey, _ filter: KeptFilter, by owner: String, on connection: any SQLConnection
+  ) throws -> DroppedEvents {
+    try connection.lock(key)
     let rows = KeptRows(connection: connection, key: key)
     let before = try rows.totals()
     let (sql, values) = KeptRows.conditions(filter, key)
@@ -93,9 +85,9 @@ extension SQLiteStore {
     if unparked > 0 {
       try connection.run(
         "UPDATE _replay_functions SET fence = fence + 1, owner = ? WHERE \(CheckpointKey.condition)",
-        [.text("replay failed drop, \(owner(systemTime()))")] + key.values)
+        [.text(owner)] + key.values)
     }
-    return Dropped(
+    return DroppedEvents(
       function: key.function, events: before.parked + before.dead - after.parked - after.dead,
       unparkedKeys: unparked, kept: after)
   }

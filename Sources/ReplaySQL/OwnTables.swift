@@ -1,7 +1,7 @@
 import ReplayCore
 
-/// The tables that replay keeps beside the functions' own.
-enum OwnTables {
+/// The tables that replay keeps beside the functions' own; in SQLite's words, which the dialect turns into its own.
+package enum OwnTables {
   /// The layout of these tables, kept in each function's row. A store with a higher one is refused.
   static let format: Int64 = 1
 
@@ -88,47 +88,48 @@ enum OwnTables {
     """,
   ]
 
-  /// Whether an older replay's store, which was not opened since, has the table.
-  static func has(_ table: String, on connection: Connection) throws -> Bool {
-    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
-    return try connection.query(count, [.text(table)]) { $0.integer(0) } == [1]
-  }
-
   /// Makes them where they are missing; refuses a store that a newer replay wrote.
-  static func create(on connection: Connection) throws {
+  package static func create(on connection: any SQLConnection) throws {
     try checkFormat(on: connection)
-    for definition in definitions + KeptRows.definitions { try connection.run(definition) }
+    for definition in definitions + KeptRows.definitions {
+      try connection.run(connection.dialect.definition(definition))
+    }
   }
 
-  static func exist(on connection: Connection) throws -> Bool {
-    try has("_replay_functions", on: connection)
+  package static func exist(on connection: any SQLConnection) throws -> Bool {
+    try connection.has("_replay_functions")
   }
 
-  static func checkFormat(on connection: Connection) throws {
+  package static func checkFormat(on connection: any SQLConnection) throws {
     guard try exist(on: connection) else { return }
     let found = try connection.query("SELECT coalesce(max(format), 0) FROM _replay_functions") { $0.integer(0) }
     guard let newest = found.first, newest > format else { return }
     throw ReplayError(
       .config, "the store was written by a newer replay: \(connection.path)",
       details: ["its format is \(newest), this replay knows formats up to \(format)"],
-      next: "use that newer replay, or name another file with --store")
+      next: "use that newer replay, or name another store with --store")
   }
 }
 
 /// A function and the range of keys it covers: what a checkpoint belongs to.
-struct CheckpointKey {
-  let function: String
+package struct CheckpointKey: Sendable {
+  package let function: String
   let range: KeyRange
 
-  static let condition = "function = ? AND first = ? AND last = ?"
+  package init(function: String, range: KeyRange) {
+    self.function = function
+    self.range = range
+  }
+
+  package static let condition = "function = ? AND first = ? AND last = ?"
 
   /// The first three columns of each of our tables.
-  var values: [Value] { [.text(function), .text(Hex.text(range.first)), .text(Hex.text(range.last))] }
+  package var values: [SQLValue] { [.text(function), .text(Hex.text(range.first)), .text(Hex.text(range.last))] }
 }
 
 /// 64-bit words as 16 hexadecimal digits, whose text order is the number's.
-enum Hex {
-  static func text(_ word: UInt64) -> String {
+package enum Hex {
+  package static func text(_ word: UInt64) -> String {
     let digits = String(word, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
@@ -142,7 +143,7 @@ enum Hex {
 }
 
 /// One of our rows is not what we write.
-func unreadable(_ table: String, _ detail: String) -> ReplayError {
+package func unreadable(_ table: String, _ detail: String) -> ReplayError {
   ReplayError(
     .config, "a row of \(table) cannot be read", details: [detail],
     next: "restore a copy of the store, or replay from the start with --full-refresh")

@@ -24,21 +24,16 @@ public struct FunctionStatus: Sendable {
   public let command: String
 }
 
-extension SQLiteStore {
-  /// Reads what the store at `path` holds, from one snapshot and beside a running writer. Changes nothing and makes no
-  /// file. Errors: `.missing` where there is no file, `.config` where it is no database or a newer replay's.
-  public static func inspect(_ path: String) throws -> [FunctionStatus] {
-    try StoreFile.reading(path) { connection in
-      try StoredFunction.all(on: connection).map { try status($0, connection) }
-    }
+extension SQLInspector {
+  package func inspect() throws -> [FunctionStatus] {
+    try reading { connection in try StoredFunction.all(on: connection).map { try status($0, connection) } }
   }
 
-  private static func status(_ stored: StoredFunction, _ connection: Connection) throws -> FunctionStatus {
+  private func status(_ stored: StoredFunction, _ connection: any SQLConnection) throws -> FunctionStatus {
     let rows = CheckpointRows(connection: connection, key: stored.key)
-    let present = try connection.query("SELECT lower(name) FROM sqlite_schema WHERE type = 'table'") { $0.text(0) }
     let tables = try stored.tables.map { table -> (name: String, rows: UInt64?) in
-      guard present.contains(table.lowercased()) else { return (table, nil) }
-      let count = try connection.query("SELECT count(*) FROM \(TableSQL.quoted(table))") { $0.integer(0) }.first
+      guard try connection.has(table.lowercased()) else { return (table, nil) }
+      let count = try connection.query("SELECT count(*) FROM \(SQLDialect.quoted(table))") { $0.integer(0) }.first
       return (table, UInt64(count ?? 0))
     }
     var checkpoint = Checkpoint(

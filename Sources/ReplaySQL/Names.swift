@@ -1,9 +1,9 @@
 import ReplayCore
 
 /// Which names a function may give its tables, columns and views. Names become SQL, so the rule is narrow.
-enum Names {
+package enum Names {
   /// Refuses what SQL could misread and what is ours or SQLite's own. Names that differ only in case are one name.
-  static func check(_ function: FunctionIdentity) throws {
+  package static func check(_ function: FunctionIdentity) throws {
     for table in function.tables {
       try check(table.name, "table", of: function)
       var seen: Set<String> = []
@@ -21,7 +21,7 @@ enum Names {
   }
 
   /// Refuses a table or view that two of these functions, or one of them twice, declare.
-  static func checkShared(_ functions: [FunctionIdentity]) throws {
+  package static func checkShared(_ functions: [FunctionIdentity]) throws {
     var owners: [String: String] = [:]
     for function in functions {
       for name in function.objects {

@@ -1,0 +1,18 @@
+import ReplayCore
+import ReplayPostgres
+import ReplayTesting
+import Testing
+
+@Suite struct ConformanceTests {
+  /// Another one in each run of the tests; printed, so that a failure can be made again.
+  static let seed: UInt64 = {
+    let seed = UInt64.random(in: 0...9999)
+    print("PostgreSQL store conformance seed: \(seed)")
+    return seed
+  }()
+
+  @Test(arguments: StoreConformance.all) func postgres(_ one: StoreConformance.Case) throws {
+    let server = try #require(Server.shared, "PostgreSQL 15 could not be started: `make deps` installs it")
+    try one.run(try server.scratch().underTest, Self.seed)
+  }
+}
