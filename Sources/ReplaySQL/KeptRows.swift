@@ -72,8 +72,13 @@ package struct KeptRows {
       values.append(value)
     }
     if let partition = filter.partition {
-      sql += " AND (partition = ? OR CAST(log || '/' || CAST(partition AS TEXT) AS BLOB) = ?)"
-      values += [.blob(partition), .blob(partition)]
+      // By itself, or with its log before it as messages show it; a log's name may have slashes too.
+      let cuts = partition.indices.filter { partition[$0] == UInt8(ascii: "/") }
+      sql += " AND (partition = ?" + cuts.map { _ in " OR (log = ? AND partition = ?)" }.joined() + ")"
+      values.append(.blob(partition))
+      for cut in cuts {
+        values += [.text(String(decoding: partition[..<cut], as: UTF8.self)), .blob(Array(partition[(cut + 1)...]))]
+      }
     }
     guard filter.wholeKeys else { return (sql, values) }
     return (

@@ -151,6 +151,14 @@ def finish(line, seed, codes):
         raise SystemExit(f"seed {seed}: exit {done.returncode}\n{done.stderr[-2000:]}")
 
 
+def often_enough(form, parks):
+    """Of a million calls; some have a thousand events. What a SQL file cannot apply stops the run, so that nothing of it is
+    bad where nothing is parked."""
+    if form == "sql":
+        return 20 if parks else 0
+    return (2_000 if parks else 20_000) if form in ("lambda", "invoke") else 20 if parks else 100
+
+
 # Form, workers, and what is parked instead of tried again.
 LONG = [("lambda", 1, False), ("lambda", 32, False), ("lambda", 4, True), ("lines", 2, False), ("lines", 32, False),
         ("lines", 7, True), ("invoke", 2, False), ("invoke", 32, False), ("invoke", 7, True), ("sql", 1, False),
@@ -197,13 +205,11 @@ if __name__ == "__main__":
             # A call for each event takes its time.
             events = options.events // (10 if form == "binary" else 1)
             began = time.time()
-            # What a SQL file cannot apply stops the run, so that nothing of it is bad where nothing is parked.
-            often = 0 if form == "sql" and not parks else 20 if parks else 100
-            found = run(options.tool, archives[events], events, form, workers, seed=options.seed, often=often, kills=3,
-                        batch=1000, parks=parks)
+            found = run(options.tool, archives[events], events, form, workers, seed=options.seed,
+                        often=often_enough(form, parks), kills=3, batch=1000, parks=parks, patience=1.0)
             told(f"{form}{', parking' if parks else ''}, {workers} workers", began, events, found)
     for form, parks in (("lambda", False), ("lines", False), ("invoke", True)):
         events, began = min(options.events, 500_000) // 3 * 3, time.time()
-        found = run_live(options.tool, events, form, (4, 1, 7, 3), seed=options.seed, often=20 if parks else 100, kills=7,
-                         patience=1.0, batch=1000, parks=parks)
+        found = run_live(options.tool, events, form, (4, 1, 7, 3), seed=options.seed,
+                         often=often_enough(form, parks), kills=7, patience=1.0, batch=1000, parks=parks)
         told(f"{form}{', parking' if parks else ''}, a stream, 4, 1, 7 and 3 workers", began, events, found)
