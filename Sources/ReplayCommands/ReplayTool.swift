@@ -75,7 +75,8 @@ enum FunctionShelf {
     let known = all.map(\.name).sorted()
     throw ReplayError(
       .usage, "there is no function named \(name)", details: ["known functions: \(known.joined(separator: ", "))"],
-      next: "give one of these, or write your own: `replay init my-functions`")
+      next: "give one of these, a FILE.sql, lambda:FILE:HANDLER, exec:COMMAND or an address as the run had it, "
+        + "or write your own: `replay init my-functions`")
   }
 }
 

@@ -21,20 +21,24 @@ public struct RetryRun {
   private let policy: FailurePolicy
   private let decode: (KeptEvent) throws -> RecordBlock
   private let stop: StopRequest
+  private let deliveries: DeliveryLog
   /// Events of one commit, at most.
   private let commitEvents: Int
 
   /// `store`: opened with this function. `decode` answers a block with the event alone, at its place; valid until the next.
-  /// Of `policy` only the retries count.
+  /// Of `policy` only the retries count. `number`: the run's own, which rises with each run of the function.
   public init(
-    _ projection: any Projection, _ extraction: Extraction, store: any Store, policy: FailurePolicy,
-    stop: StopRequest, commitEvents: Int = 1000, decode: @escaping (KeptEvent) throws -> RecordBlock
+    _ projection: any Projection, _ extraction: Extraction, store: any Store, number: Int64,
+    policy: FailurePolicy, stop: StopRequest, commitEvents: Int = 1000,
+    decode: @escaping (KeptEvent) throws -> RecordBlock
   ) {
     self.projection = projection
     self.extraction = extraction
     self.store = store
     self.policy = policy
     self.stop = stop
+    // What was tried again is not behind the positions that are done.
+    deliveries = DeliveryLog(run: number) { _ in }
     self.commitEvents = commitEvents
     self.decode = decode
   }
@@ -120,7 +124,8 @@ public struct RetryRun {
       var policy = run.policy
       policy.choice = filter.state == .dead ? .deadLetter : .park
       return try Lane(
-        [run.projection], run.extraction, store: run.store, partitions: [], isFresh: [false], holdAbove: .max,
+        [run.projection], run.extraction, store: run.store, partitions: [], isFresh: [false],
+        deliveries: [run.deliveries], holdAbove: .max,
         onError: policy, parkedKeys: [parkedKeys], badEvents: [badEvents])
     }
 

@@ -119,7 +119,8 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
   func failure(_ result: OpaquePointer?, doing: String) -> any Error {
     let failure = PostgresFailure(result)
     let error = failure.error(path, doing: "running \(Words.line(doing))")
-    isEnded = isEnded || failure.isFatal
+    // Without a code it is libpq that speaks: of the connection.
+    isEnded = isEnded || failure.isFatal || (result != nil && failure.state.isEmpty)
     if isLost { return LostConnection(error: lost(failure, doing)) }
     switch failure.state {
     case "40001", "40P01": return UndoneTransaction(error: error)
@@ -205,11 +206,18 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
     guard PQpipelineSync(handle) == 1 else { throw failure(nil, doing: "sending a pipeline") }
     var last: PostgresResult?
     var problem: (any Error)?
+    var isBetween = false
     while true {
       guard let result = PQgetResult(handle) else {
-        if isLost { throw problem ?? failure(nil, doing: "waiting for a pipeline") }
+        // One stands between two statements' results; after the second nothing comes, though libpq may not say why.
+        guard !isLost, !isBetween else {
+          isEnded = true
+          throw failure(nil, doing: "waiting for a pipeline")
+        }
+        isBetween = true
         continue
       }
+      isBetween = false
       let owned = PostgresResult(result)
       switch PQresultStatus(result) {
       case PGRES_PIPELINE_SYNC:

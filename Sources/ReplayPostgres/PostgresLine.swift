@@ -45,6 +45,8 @@ struct PostgresLine: Sendable {
         known = nil
         guard wasThere || number > 0 || error.isStartingUp, let wait = backoff.wait() else { throw told(error) }
         options.sleep(wait)
+      } catch let error as PostgresError {
+        throw error.error
       } catch let error as UndoneTransaction {
         known?.rollback()
         guard let wait = backoff.wait() else { throw error.error }

@@ -39,6 +39,12 @@ struct PostgresTableMaker: TableMaking {
   }
 
   static func refusePrograms(of functions: [FunctionIdentity], in place: String) throws {
+    // The catalog is looked through before every schema.
+    if let name = functions.flatMap({ $0.tableNames + $0.viewNames }).first(where: { $0.hasPrefix("pg_") }) {
+      throw ReplayError(
+        .usage, "a table in PostgreSQL cannot be named \(name): such names are the server's own",
+        details: ["store: \(place)"], effect: "nothing was read or written", next: "rename it")
+    }
     guard let function = functions.first(where: { $0.program != nil }) else { return }
     throw ReplayError(
       .usage, "the function \(function.name) is a SQL file, and SQL files run in SQLite only for now",

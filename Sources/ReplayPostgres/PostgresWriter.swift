@@ -11,6 +11,8 @@ final class PostgresWriter: @unchecked Sendable {
   private let options: PostgresStore.Options
   private let owner: String
   private var fences = Fences()
+  /// For each function, how many commits it has as far as this run was told.
+  private var commits: [String: Int64] = [:]
   /// Of the session `stagedIn`, the tables that have temporary tables, with their numbers.
   private var staged: [TableSchema: Int] = [:]
   private var stagedIn = 0
@@ -32,6 +34,7 @@ final class PostgresWriter: @unchecked Sendable {
     let (opened, keyed) = try line.patiently { connection in
       try namingHolder(on: connection) {
         try connection.writing {
+          try checkPrivileges(on: connection)
           // One after another: two would make one table at the same time.
           try connection.run("SELECT pg_catalog.pg_advisory_xact_lock(?)", [Self.openingLock(connection.schema)])
           let opening = Opening(
@@ -42,10 +45,21 @@ final class PostgresWriter: @unchecked Sendable {
       }
     }
     fences = fences.adding(zip(functions, opened).map { ($0.name, $1.fence) }, range: range)
+    for (function, opened) in zip(functions, opened) { commits[function.name] = Int64(opened.checkpoint.epochs) }
     let tables = functions.flatMap(\.tables)
     keyless.subtract(tables)
     keyless.formUnion(tables.filter { !keyed.contains($0.name) })
     return opened.map(\.checkpoint)
+  }
+
+  /// Before anything is emptied or made.
+  private func checkPrivileges(on connection: PostgresConnection) throws {
+    let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')::int"
+    guard try connection.query(sql, [], { $0.integer(0) }).first == 0 else { return }
+    throw ReplayError(
+      .permission, "the store may not be used: \(address.shown)",
+      details: ["the role may not make temporary tables, through which rows go"], effect: "nothing was written",
+      next: "GRANT TEMPORARY ON DATABASE … TO the role (docs/postgresql.md lists all that it needs)")
   }
 
   /// A number for the schema; of the database's programs that lock numbers, two may by chance wait for each other.
@@ -98,9 +112,13 @@ final class PostgresWriter: @unchecked Sendable {
         try namingHolder(on: connection) { try attempt(epoch, on: connection, session: session) }
       }
       switch attempted {
-      case .ended(let outcome): return outcome
+      case .ended(let outcome):
+        if case .committed = outcome { committed(epoch) }
+        return outcome
       case .unanswered(let rows, let before):
-        if let outcome = resolve(epoch, rows: rows, before: before) { return outcome }
+        guard let outcome = resolve(epoch, rows: rows, before: before) else { continue }
+        if case .committed = outcome { committed(epoch) }
+        return outcome
       }
     }
     throw ReplayError(
@@ -122,6 +140,7 @@ final class PostgresWriter: @unchecked Sendable {
         return .ended(.fenced(function: fenced.function, by: fenced.owner))
       }
       let before = try commits(of: epoch, on: connection)
+      try verifyKept(epoch, before)
       var rows: UInt64 = 0
       for function in epoch.functions { rows += try write(function, sending) }
       let (time, command) = (now, options.command)
@@ -134,13 +153,29 @@ final class PostgresWriter: @unchecked Sendable {
       do { try connection.batch("COMMIT") } catch is LostConnection {
         return .unanswered(rows: rows, before: before ?? 0)
       }
-      for set in epoch.functions.flatMap(\.changes) where set.count > 0 { keyless.remove(set.schema) }
       return .ended(.committed(rows: rows))
     } catch {
       connection.rollback()
       if let error = error as? PostgresError { throw error.error }
       throw error
     }
+  }
+
+  /// The epoch is in the store.
+  private func committed(_ epoch: EpochCommit) {
+    for set in epoch.functions.flatMap(\.changes) where set.count > 0 { keyless.remove(set.schema) }
+    for function in epoch.functions { commits[function.name, default: 0] += 1 }
+  }
+
+  /// A server may come back without commits that it had said were done. What this run would write is made on top of them.
+  private func verifyKept(_ epoch: EpochCommit, _ found: Int64?) throws {
+    guard let first = epoch.functions.first, let known = commits[first.name], (found ?? 0) < known else { return }
+    throw ReplayError(
+      .temporary, "the database lost commits that it had said were done: \(address.shown)",
+      details: [
+        "\(first.name) has \(found ?? 0) commits there, \(known) were done",
+        "that happens with synchronous_commit = off, and where a standby takes over that was behind",
+      ], effect: RowKey.effect, next: "run the same command again: it goes on from what the database has")
   }
 
   /// How many commits the epoch's first function has: all of an epoch is one commit, so one of them tells.

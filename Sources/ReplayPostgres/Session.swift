@@ -64,6 +64,12 @@ struct Session: Sendable {
         .missing, "no schema of the role's search path is there: \(address.shown)",
         next: "name one in the address: ?schema=NAME")
     }
+    // In a search path this one means the role's name, and catalogs are the server's own.
+    guard wanted != "$user", wanted != "information_schema", !wanted.hasPrefix("pg_") else {
+      throw ReplayError(
+        .usage, "a store cannot be in the schema \(wanted)", details: ["database \(address.shown)"],
+        effect: "nothing was written", next: "name another one: ?schema=NAME")
+    }
     let sql = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = $1"
     if let found = try ask(handle, address, sql, [wanted]) { return found }
     throw ReplayError(

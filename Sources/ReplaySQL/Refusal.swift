@@ -82,7 +82,7 @@ struct Refusal {
     throw ReplayError(
       .config, "the store was filled by another reading of the events for the function \(function.name)",
       details: ["the store has  \(row.reading)", "this run has   \(function.reading)"],
-      next: "give --key, --type, --time, --id and --layout as before, or " + Refusal.escape)
+      next: "give --key, --type, --time, --id, --layout and --tumbling-window as before, or " + Refusal.escape)
   }
 
   private func taken(_ name: String, by whom: String) -> ReplayError {

@@ -1,6 +1,7 @@
 """Functions in other languages behind a stream: batches that wait, retries that end with an event's age, and several of them."""
-import datetime, gzip, json, os, shutil, signal, sqlite3, subprocess, tempfile, time, unittest
+import datetime, gzip, json, os, shutil, signal, sqlite3, subprocess, tempfile, time, unittest, urllib.error, urllib.request
 
+from http_services import free_port
 from streams import DirectoryStream
 from support import TOOL, python_with_packages, replay
 
@@ -113,6 +114,27 @@ class BatchWindow(FunctionsLive):
         self.assertEqual(self.wait("0:13", "20s")[0], 0)
         self.assertEqual(self.wait("1:10", "20s")[0], 0, "the commit takes it along")
 
+    def test_who_asks_meanwhile_hears_that_events_are_open(self):
+        function = self.function()
+        self.assertEqual(self.caught_up(function).returncode, 0)
+        port = free_port()
+        self.follow(function, "--batch-window", 300, "--listen", f"127.0.0.1:{port}")
+        self.assertEqual(self.wait("0:9", "20s")[0], 0)
+        until = time.monotonic() + 10
+        while self.ready(port) != 200 and time.monotonic() < until:
+            time.sleep(0.05)
+        self.assertEqual(self.ready(port), 200)
+        self.stream.append(0, [self.line(20)])
+        time.sleep(1)
+        self.assertEqual({self.ready(port) for _ in range(20)}, {503})
+
+    def ready(self, port):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def test_a_stop_does_not_wait_and_delivers_what_is_open(self):
         function = self.function()
         self.assertEqual(self.caught_up(function).returncode, 0)
@@ -201,6 +223,15 @@ class SeveralFunctions(FunctionsLive):
         words = self.run_both("first", "none") + ["--contract", "writes-itself"]
         done = self.caught_up(words)
         self.assertEqual(done.returncode, 0, done.stderr)
+        # The flag is for the one that declares nothing: the other's changes are kept.
+        self.assertEqual(self.sums(), (sum(range(20)), 20))
+
+    def test_a_flag_that_contradicts_the_declaration_is_refused(self):
+        for tables in (["first", "second"], ["second", "first"]):
+            done = self.caught_up(self.run_both(*tables), "--contract", "writes-itself")
+            self.assertEqual(done.returncode, 64, done.stderr)
+            self.assertIn("its declaration says changes", done.stderr)
+            self.assertFalse(os.path.exists(self.store))
 
     def test_what_does_not_match_is_refused(self):
         for tables in (["first"], ["first", "second", "second"]):

@@ -388,6 +388,18 @@ class Privileges(PostgresCase):
         self.assertEqual(reader.returncode, 0, reader.stderr)
         done = replay("--archive", archive, *FUNCTIONS, "--store", server.address("retail", user="replay_reader"))
         self.assertEqual(done.returncode, 77, done.stderr)
+        # Asked for before anything is emptied.
+        server.sql("REVOKE TEMPORARY ON DATABASE app FROM replayer")
+        done = replay("--archive", archive, *FUNCTIONS, "--full-refresh", "--store", server.address("retail", user="replayer"))
+        self.assertEqual(done.returncode, 77, done.stderr)
+        self.assertIn("GRANT TEMPORARY ON DATABASE", done.stderr)
+        self.assert_equal_to_sqlite()
+        # Another role acts as the one whose tables they are.
+        server.sql("CREATE ROLE colleague LOGIN IN ROLE replayer; GRANT CONNECT, TEMPORARY ON DATABASE app TO replayer, colleague")
+        address = server.address("retail", user="colleague") + "&options=-crole%3Dreplayer"
+        done = replay("--archive", archive, "--function", "event-counts", "--store", address)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(server.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'event_counts'")[0][0], "replayer")
 
 
 if __name__ == "__main__":

@@ -163,11 +163,12 @@ extension [[Sale]] {
   _ function: PriceBook, in database: MemoryDatabase, _ filter: KeptFilter = KeptFilter(), commitEvents: Int = 7
 ) throws -> RetryRun.Report {
   let store = MemoryStore(database)
-  _ = try store.open([FunctionIdentity(function)], range: .all, refresh: false)
+  let number = try store.open([FunctionIdentity(function)], range: .all, refresh: false)[0].run
   let extraction = Extraction([function.reads], anatomy: Anatomy(), needsKey: true)
   let decoder = KeptDecoder(extraction, usesKeysFiles: false)
   return try RetryRun(
-    function, extraction, store: store, policy: FailurePolicy(), stop: StopRequest(), commitEvents: commitEvents,
+    function, extraction, store: store, number: number, policy: FailurePolicy(), stop: StopRequest(),
+    commitEvents: commitEvents,
     decode: decoder.block
   ).run(filter)
 }

@@ -123,6 +123,18 @@ struct ForeignOptions: ParsableArguments {
     return Dictionary(zip(foreign, tables).filter { $1 != ForeignOptions.none }, uniquingKeysWith: { $1 })
   }
 
+  /// A declaration's contract counts, and the flag for functions that have none. Throws `.usage` where the flag, which can
+  /// then be for nobody else, says another one: changes that nobody keeps, or a wait for changes that do not come.
+  private func contract(of function: String, declared: FunctionContract?) throws -> FunctionContract? {
+    guard let declared, let contract, declared != contract, !tables.contains(ForeignOptions.none) else {
+      return declared ?? contract
+    }
+    throw ReplayError(
+      .usage, "two contracts are named for one function: \(function)",
+      details: ["its declaration says \(declared.rawValue)", "--contract says \(contract.rawValue)"],
+      effect: "nothing was read", next: "leave --contract out, or change the declaration")
+  }
+
   /// The function that `text` reaches; nil where it is a name. Throws `.usage`.
   func function(_ text: String, declaredIn tables: String?) throws -> (any Projection)? {
     guard let address = try FunctionAddress(text) else { return nil }
@@ -131,7 +143,7 @@ struct ForeignOptions: ParsableArguments {
       settings.declaration = try FunctionDeclaration(
         file: tables, InputFile.read(tables, what: "the functions' declaration"))
     }
-    settings.contract = contract
+    settings.contract = try contract(of: text, declared: settings.declaration.contract)
     (settings.shape, settings.sourceARN) = (eventShape, eventSourceArn)
     (settings.batchEvents, settings.batchBytes) = (batchSize, batchBytes)
     (settings.isPerKey, settings.bisects) = (perKeyBatches, !noBisect)

@@ -10,6 +10,16 @@ enum StoreAddress {
 
   /// Throws `.usage` where no store of this build is named so.
   init(_ text: String) throws {
+    let low = text.lowercased()
+    if !PostgresAddress.isOne(text),
+      low.contains("password=") || low.hasPrefix("postgres") && low.contains(":")
+        || low.contains("postgres://") || low.contains("postgresql://")
+    {
+      // Not shown: there may be a password in it.
+      throw ReplayError(
+        .usage, "--store is no file's name, and no address of PostgreSQL that can be read", effect: "nothing was read",
+        next: "postgres://HOST/DATABASE?schema=NAME, with the password in PGPASSFILE (docs/postgresql.md)")
+    }
     if PostgresAddress.isOne(text) {
       self = .postgres(try PostgresAddress(text))
     } else if text.hasPrefix("sqlite:") {

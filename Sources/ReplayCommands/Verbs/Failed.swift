@@ -53,9 +53,14 @@ struct Failed: ParsableCommand {
     if !(0...1_000).contains(retries) { throw ValidationError("--retries must be from 0 to 1,000.") }
   }
 
+  /// A stream's partition is listed as `stream retail/3`.
+  private static func plain(_ partition: String) -> [UInt8] {
+    Array((partition.hasPrefix("stream ") ? String(partition.dropFirst(7)) : partition).utf8)
+  }
+
   var filter: KeptFilter {
     KeptFilter(
-      state: state, key: key.map { Array($0.utf8) }, partition: partition.map { Array($0.utf8) }, position: position)
+      state: state, key: key.map { Array($0.utf8) }, partition: partition.map { Failed.plain($0) }, position: position)
   }
 
   func run() throws {

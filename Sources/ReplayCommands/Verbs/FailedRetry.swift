@@ -28,11 +28,11 @@ struct FailedRetry {
     }
     let layout = try layout()
     let store = try command.store.open()
-    _ = try store.open([layout.identity(projection)], range: .all, refresh: false)
+    let number = try store.open([layout.identity(projection)], range: .all, refresh: false).first?.run ?? 0
     Console.shared.say(
       "replay: \(name) is this command's now; a run that goes on ends with 76 at its next commit: start it again afterwards"
     )
-    let report = try retry(projection, layout, store)
+    let report = try retry(projection, layout, store, number)
     try store.close()
     try end(report)
   }
@@ -49,14 +49,14 @@ struct FailedRetry {
   }
 
   private func retry(
-    _ projection: any Projection, _ layout: EventLayout, _ store: any Store
+    _ projection: any Projection, _ layout: EventLayout, _ store: any Store, _ number: Int64
   ) throws -> RetryRun.Report {
     let extraction = Extraction([projection.reads], anatomy: layout.anatomy, needsKey: true)
     let decoder = KeptDecoder(extraction, usesKeysFiles: layout.usesKeysFiles)
     let policy = FailurePolicy(
       retries: command.retries, backoffMilliseconds: Int64(command.retryBackoff * 1000))
     return try RetryRun(
-      projection, extraction, store: store, policy: policy, stop: Signals.stop, decode: decoder.block
+      projection, extraction, store: store, number: number, policy: policy, stop: Signals.stop, decode: decoder.block
     ).run(command.filter)
   }
 

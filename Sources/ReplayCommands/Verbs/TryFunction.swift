@@ -80,6 +80,8 @@ struct TryFunction: ParsableCommand {
       return report
     } catch var error as ReplayError {
       error.effect = "nothing is kept"
+      // Here there is no --on-error, of which an event's error speaks.
+      if error.fault != nil { error.next = "mend the function or the event, then try again" }
       throw error
     }
   }

@@ -138,11 +138,14 @@ final class LiveAttempt {
       case .messages(let messages):
         try take(messages)
         askEnds()
+        // Until it is committed, which may take as long as a call does, nobody is to think that all is done.
+        if threads != nil { setup.observe(state) }
       case .caughtUp(let partition, let next): caughtUp(partition, next)
       case .opened: hasChanged = true
       case .closed(let partition): if let place = places[partition] { state.parts[place].isClosed = true }
-      case nil: try verifyOwner()
+      case nil: break
       }
+      try verifyOwner()
       hearOutage()
       let rests = if case .messages? = event { false } else { true }
       let bound = bounds.values.first(where: reached)
@@ -185,16 +188,18 @@ final class LiveAttempt {
   /// Who is to end once it has caught up waits for no more events.
   var waiting: SessionWait? { setup.options.untilCaughtUp ? nil : threads?.waiting }
 
-  /// A run that has nothing to commit soon would not notice that another one follows in its place.
+  /// A run that has nothing to commit soon, or waits for calls, would not notice that another one follows in its place.
   private func verifyOwner() throws {
     let now = setup.options.now()
-    guard openCuts.isEmpty, moved.isEmpty || waiting?.hasDelivered == false,
-      now - ownerAsked >= LiveAttempt.ownerMilliseconds
-    else { return }
+    guard now - ownerAsked >= LiveAttempt.ownerMilliseconds else { return }
     ownerAsked = now
     // A store that cannot be asked now will be asked again; its trouble is the next commit's to say.
     guard let takeover = try? setup.store.takenOver() else { return }
-    throw ReplayError.takenOver(takeover, setup.store, effect: "everything that this run applied is committed")
+    // No call begins any more: the keys are the other run's.
+    threads?.cancel()
+    let effect =
+      isOpen ? "what is not committed is the other run's to do" : "everything that this run applied is committed"
+    throw ReplayError.takenOver(takeover, setup.store, effect: effect)
   }
 
   private func hearOutage() {

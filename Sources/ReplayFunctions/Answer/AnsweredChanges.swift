@@ -156,7 +156,10 @@ struct AnsweredChanges {
     case (.json, _): return given.text
     case (.integer, .number(let text)): if let value = parsed(text, ValueParsing.integer) { return value }
     case (.decimal(let scale), .number(let text)), (.decimal(let scale), .string(let text)):
-      if let value = parsed(text, { ValueParsing.decimal($0, scale: scale) }) { return value }
+      if let value = parsed(text, { ValueParsing.decimal($0, scale: scale) }) {
+        guard Int64(exactly: value.unscaled) != nil else { throw Fault("\(place): beyond 64 bits: \(text.prefix(40))") }
+        return value
+      }
     case (.day, .string(let text)): if let value = parsed(text, ValueParsing.day) { return value }
     case (.timestamp, .string(let text)): if let value = parsed(text, ValueParsing.timestamp) { return value }
     default: break

@@ -79,7 +79,8 @@ struct DeclaredTable: Sendable {
   private static func check(_ name: String) throws(DeclarationFault) {
     let isPlain = name.utf8.allSatisfy { $0 >= 97 && $0 <= 122 || $0 >= 48 && $0 <= 57 || $0 == UInt8(ascii: "_") }
     guard isPlain, let first = name.utf8.first, first >= 97, name.utf8.count <= 63 else {
-      throw DeclarationFault(name, "a name of lower-case letters, digits and _, beginning with a letter", nil)
+      throw DeclarationFault(
+        name, "a name of 1 to 63 lower-case letters, digits and _, beginning with a letter", .string(name))
     }
   }
 
