@@ -55,6 +55,24 @@ import Testing
     try store.close()
   }
 
+  /// A crash with `synchronous_commit = off`, or a standby that was behind: what this run would write is made on top of what
+  /// is no longer there.
+  @Test func commitsThatTheServerLostEndTheRun() throws {
+    let (scratch, store) = try opened()
+    for _ in 1...2 { _ = try store.commit(try sums.epoch([1])) }
+    try scratch.sql("UPDATE _replay_functions SET epochs = 1; UPDATE sums SET total = 1")
+    let error = #expect(throws: ReplayError.self) { _ = try store.commit(try sums.epoch([1])) }
+    #expect(error?.code == .temporary)
+    #expect(error?.details.first == "sums has 1 commits there, 2 were done")
+    #expect(try scratch.dump() == ["sums|1|1"])
+    // The next run goes on from there.
+    try store.close()
+    _ = try store.open([FunctionIdentity(sums)], range: .all, refresh: false)
+    #expect(try store.commit(try sums.epoch([1])) == .committed(rows: 1))
+    #expect(try scratch.dump() == ["sums|1|2"])
+    try store.close()
+  }
+
   /// The server ends the connection while it works on COMMIT; the first time only, or every time.
   @Test(arguments: [1, 3]) func aCommitThatWasNotDoneIsDoneAgain(times: Int) throws {
     let (scratch, store) = try opened()
