@@ -243,7 +243,10 @@ class Refused(PostgresCase):
         report = os.path.join(scratch, "report.json")
         host = f"127.0.0.1:{server.port}/app?schema={self.schema}"
         for store in (f"postgres://replay:{SECRET}@{host}", f"postgres://replay@{host}&password={SECRET}",
-                      f"postgres://replay@{host}&pass%77ord={SECRET}", f"postgres://replay:{SECRET}/x@{host}"):
+                      f"postgres://replay@{host}&pass%77ord={SECRET}", f"postgres://replay:{SECRET}/x@{host}",
+                      # What is no address, and must not become the name of a file.
+                      f"host=127.0.0.1 user=replay password={SECRET}", f"postgres:/replay:{SECRET}@{host}",
+                      f"sqlite:postgres://replay:{SECRET}@{host}"):
             for arguments in (("--archive", archive, *FUNCTIONS, "--store", store, "--report", report),
                               ("--archive", archive, *FUNCTIONS, f"--store={store}", "--json"),
                               ("status", "--store", store), ("failed", "list", "--store", store)):
