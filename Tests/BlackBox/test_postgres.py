@@ -402,7 +402,7 @@ class Privileges(PostgresCase):
         address = server.address("retail", user="colleague") + "&options=-crole%3Dreplayer"
         done = replay("--archive", archive, "--function", "event-counts", "--store", address)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(server.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'event_counts'")[0][0], "replayer")
+        self.assertEqual(server.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'event_counts' AND schemaname = 'retail'")[0][0], "replayer")
 
 
 if __name__ == "__main__":
