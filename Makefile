@@ -2,6 +2,8 @@
 SWIFT ?= swift
 REPLAY = .build/release/replay
 export SWIFT_BACKTRACE ?= enable=no
+# Every test at once on few cores: the time limits of the last ones would run while they wait for a thread.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 3
 
 .PHONY: deps build release demo test unit sanitize blackbox order kill torture lint bench bench-data bench-peers bench-live fixtures man clean
 

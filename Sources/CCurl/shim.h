@@ -1,5 +1,4 @@
 #include <curl/curl.h>
-#include <sys/socket.h>
 
 /// `curl_easy_setopt`, `curl_multi_setopt` and `curl_easy_getinfo` are variadic, which Swift cannot call: one function for
 /// each type of argument. In parentheses: curl's own macros of these names check types and would be in the way.
@@ -41,14 +40,6 @@ static inline CURLcode replay_curl_version(CURL *handle) {
 }
 
 static inline CURLcode replay_curl_begin(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }
-
-/// Whether something can be read from the last call's plain connection, on which nothing was asked since.
-static inline int replay_curl_says_more(CURL *handle) {
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  char byte;
-  if ((curl_easy_getinfo)(handle, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return 0;
-  return recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
 
 /// The status of the last answer; 0 where there was none.
 static inline long replay_curl_status(CURL *handle) {

@@ -168,9 +168,3 @@ extension Lane {
     return (slice.kind == .string || slice.kind == .number) && slice.count > 0 ? block.text(slice) : nil
   }
 }
-
-extension RecordBlock {
-  func place(of record: Int) -> EventPlace {
-    EventPlace(segment: segment(of: record), ordinal: ordinal(of: record), position: position(at: record))
-  }
-}

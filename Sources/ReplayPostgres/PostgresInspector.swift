@@ -44,9 +44,7 @@ package final class PostgresInspector: SQLInspector {
   private func asking<Result>(_ body: (PostgresConnection) throws -> Result) throws -> Result {
     var found: Result?
     try line.withLock { line in
-      found = try line.patiently { connection in
-        do { return try body(connection) } catch let error as PostgresError { throw error.error }
-      }
+      found = try line.patiently(body)
     }
     guard let found else { throw ReplayError(.unexpected, "no answer of the store: \(place)") }
     return found

@@ -6,9 +6,11 @@ COMMIT = b"COMMIT\0"
 
 
 class Proxy:
-    def __init__(self, host, port, seed, before=0.25, after=0.25):
+    def __init__(self, host, port, seed, before=0.25, after=0.25, lost=()):
+        """`before` and `after`: how likely each is; `lost`: the COMMITs, from 1, whose answer is lost whatever the dice say."""
         self.server, self.chance, self.before, self.after = (host, port), random.Random(seed), before, after
-        self.cut_before = self.cut_after = 0
+        self.cut_before = self.cut_after = self.commits = 0
+        self.lost = lost
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -40,6 +42,9 @@ class Proxy:
                         continue
                     # replay's COMMIT is a message of its own.
                     luck = self.chance.random() if data.endswith(COMMIT) else 1
+                    self.commits += data.endswith(COMMIT)
+                    if data.endswith(COMMIT) and self.commits in self.lost:
+                        luck = self.before
                     if luck < self.before:
                         self.cut_before += 1
                         return

@@ -306,6 +306,20 @@ class Usage(Functions):
                 self.assertEqual(done.returncode, 65, done.stderr)
                 self.assertIn(words, done.stderr)
 
+    def test_a_number_beyond_its_column_fails_its_event_alone(self):
+        tables = os.path.join(self.work, "prices.json")
+        with open(tables, "w") as file:
+            json.dump({"function": "prices", "contract": "changes",
+                       "tables": {"prices": {"key": {"k": "text"}, "merge": {"p": "max decimal(3)"}}}}, file)
+        # Behind three digits one more than 64 bits hold, once; else the largest.
+        code = ("import json,sys\nfor n,line in enumerate(sys.stdin): print(json.dumps({'merges':[{'table':'prices','row':"
+                "{'k':'a','p':'9223372036854775.80%d' % (8 if n == 1 else 7)}}]}), flush=True)")
+        done = self.run_function(f"exec:python3 -c {shlex.quote(code)}", "--tables", tables, "--workers", 1, "--on-error",
+                                 "dead-letter")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("dead-lettered 1", done.stderr)
+        self.assertIn("beyond 64 bits", replay("failed", "list", "--store", self.store).stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -138,6 +138,23 @@ class LiveWorkers(unittest.TestCase):
         process.send_signal(signal.SIGTERM)
         process.wait(10)
 
+    def test_a_run_that_was_taken_over_ends_though_much_is_read_ahead_for_slow_calls(self):
+        """To work it off would take more than a minute."""
+        script = (LINES % {"log": self.log, "seconds": 0.5}).replace('given["key"] == "slow" and ', "")
+        function = "exec:python3 " + self.write("lines.py", script)
+        first = self.start(function, "--contract", "writes-itself", "--workers", 2)
+        self.stream.append(0, self.lines[ARCHIVED:])
+        self.wait(lambda: len(self.delivered()) > ARCHIVED + 2)
+        began = time.time()
+        second = subprocess.Popen([TOOL, *self.command(function, "--contract", "writes-itself", "--workers", 2)],
+                                  stderr=subprocess.DEVNULL)
+        self.addCleanup(second.wait)
+        self.addCleanup(second.kill)
+        said = first.stderr.read()
+        self.assertEqual(first.wait(15), 76, said)
+        self.assertIn("what is not committed is the other run's to do", said)
+        self.assertLess(time.time() - began, 10)
+
     def test_a_stop_does_not_wait_for_a_slow_call_and_nothing_is_lost(self):
         function = self.function("exec", 600)
         process = self.start(function, "--contract", "writes-itself", "--workers", 4)

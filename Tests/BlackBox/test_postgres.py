@@ -177,6 +177,20 @@ class Disturbed(PostgresCase):
         self.assertTrue(proxy.cut_before and proxy.cut_after, f"seed {seed}: {proxy.cut_before}, {proxy.cut_after}")
         self.assert_equal_to_sqlite()
 
+    def test_the_answers_to_the_first_commits_are_lost(self):
+        """The one that makes the tables, that of their first rows with their primary keys, and the one behind."""
+        for lost in (1, 2, 3):
+            with self.subTest(lost=lost):
+                self.setUp()
+                proxy = Proxy("127.0.0.1", server.port, 0, before=0, after=0.01, lost=[lost])
+                store = f"postgres://replay@127.0.0.1:{proxy.port}/app?schema={self.schema}"
+                done = replay("--archive", archive, *FUNCTIONS, "--store", store, "--commit-events", "20000",
+                              env={"PGPASSWORD": SECRET})
+                proxy.close()
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertGreaterEqual(proxy.cut_after, 1)
+                self.assert_equal_to_sqlite()
+
     def test_of_two_runs_the_older_is_fenced(self):
         older = self.begin(*self.slow)
         self.wait_for_commits(1, older)
@@ -402,7 +416,8 @@ class Privileges(PostgresCase):
         address = server.address("retail", user="colleague") + "&options=-crole%3Dreplayer"
         done = replay("--archive", archive, "--function", "event-counts", "--store", address)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(server.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'event_counts' AND schemaname = 'retail'")[0][0], "replayer")
+        self.assertEqual(server.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'event_counts' "
+                                    "AND schemaname = 'retail'")[0][0], "replayer")
 
 
 if __name__ == "__main__":

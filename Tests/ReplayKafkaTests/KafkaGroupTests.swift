@@ -59,7 +59,7 @@ struct KafkaHandoverTests {
   @Test func nothingIsNotCommitted() { #expect(refusal(ours: [:])?.code == .usage) }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct KafkaGroupTests {
   let cluster: MockCluster
   let address: KafkaAddress

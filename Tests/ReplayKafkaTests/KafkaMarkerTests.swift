@@ -4,7 +4,7 @@ import ReplayKafka
 import Testing
 
 /// F4: where a partition ends in the marker of a transaction, "last offset + 1" is never its end.
-@Suite(.serialized, .timeLimit(.minutes(10)))
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct KafkaMarkerTests {
   let cluster: MockCluster
 

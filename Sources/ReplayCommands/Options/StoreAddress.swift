@@ -11,10 +11,7 @@ enum StoreAddress {
   /// Throws `.usage` where no store of this build is named so.
   init(_ text: String) throws {
     let low = text.lowercased()
-    if !PostgresAddress.isOne(text),
-      low.contains("password=") || low.hasPrefix("postgres") && low.contains(":")
-        || low.contains("postgres://") || low.contains("postgresql://")
-    {
+    if !PostgresAddress.isOne(text), ["password=", "postgres:", "postgresql:"].contains(where: low.contains) {
       // Not shown: there may be a password in it.
       throw ReplayError(
         .usage, "--store is no file's name, and no address of PostgreSQL that can be read", effect: "nothing was read",

@@ -30,6 +30,7 @@ public protocol FunctionSession: AnyObject {
 }
 
 extension FunctionSession {
+  public func flush(_ changes: Changes, _ left: LeftEvents) throws { try settle(changes, left) }
   public var mayWait: Bool { false }
   public var waitMilliseconds: Int64? { nil }
   public var hasDelivered: Bool { true }
@@ -48,10 +49,6 @@ public struct SessionWait: Sendable, Equatable {
     self.milliseconds = milliseconds
     self.hasDelivered = hasDelivered
   }
-}
-
-extension FunctionSession {
-  public func flush(_ changes: Changes, _ left: LeftEvents) throws { try settle(changes, left) }
 }
 
 /// Where an event is, for who keeps it longer than its batch.
@@ -125,12 +122,14 @@ public struct EventFault: Error {
   }
 }
 
-extension Event {
-  public var place: EventPlace {
-    block._withUnsafeGuaranteedRef {
-      EventPlace(segment: $0.segment(of: record), ordinal: $0.ordinal(of: record), position: $0.position(at: record))
-    }
+extension RecordBlock {
+  package func place(of record: Int) -> EventPlace {
+    EventPlace(segment: segment(of: record), ordinal: ordinal(of: record), position: position(at: record))
   }
+}
+
+extension Event {
+  public var place: EventPlace { block._withUnsafeGuaranteedRef { $0.place(of: record) } }
 
   /// The record as archived; of a stream the payload. Only where the function asked for one of them.
   public var wholeRecord: Text { self[RecordField()] }

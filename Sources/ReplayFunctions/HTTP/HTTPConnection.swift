@@ -38,7 +38,6 @@ final class HTTPConnection {
   private let errorText: UnsafeMutablePointer<CChar>
   private let received = ReceivedAnswer()
   private let isSigned: Bool
-  private let isPlain: Bool
   /// Without waiting for the service's word before a long body is sent.
   private static let unsent = ["Expect:"]
 
@@ -54,7 +53,6 @@ final class HTTPConnection {
       throw ReplayError(.unexpected, "libcurl cannot be started")
     }
     (self.easy, self.multi, isSigned) = (easy, multi, signing != nil)
-    isPlain = address.url.lowercased().hasPrefix("http:")
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
     errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
     // Each connection has a list of its own: others are nobody's to use.
@@ -102,8 +100,6 @@ final class HTTPConnection {
   ) throws -> Outcome {
     received.clear()
     errorText[0] = 0
-    // Another answer than the one to the last call would be taken for this call's. Of TLS nothing can be told from outside.
-    _ = replay_curl_number(easy, CURLOPT_FRESH_CONNECT, isPlain && replay_curl_says_more(easy) != 0 ? 1 : 0)
     var list: UnsafeMutablePointer<curl_slist>?
     for header in (isSigned ? [] : HTTPConnection.unsent) + headers {
       // libcurl 7.88 signs the header that it is told to leave out, and no signature fits.

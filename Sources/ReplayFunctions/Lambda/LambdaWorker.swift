@@ -71,8 +71,6 @@ final class LambdaWorker: FunctionWorker {
     return monotonicMilliseconds()
   }
 
-  var isAnswered: Bool { server?.desk.quietly { $0.outcome != nil } ?? true }
-
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome {
     let since = try begun ?? offer(delivery)
     begun = nil

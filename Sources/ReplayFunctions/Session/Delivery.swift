@@ -60,8 +60,6 @@ protocol FunctionWorker: AnyObject {
   /// Hands the delivery over and answers true, where that need not wait for the function; `deliver` then is called for it in
   /// any case.
   func begin(_ delivery: Delivery) throws -> Bool
-  /// Whether `deliver` would not have to wait for what was begun.
-  var isAnswered: Bool { get }
   /// Waits for the answer. Throws only what is wrong with the function as a whole, whatever the event: that it cannot be
   /// started. Never returns while a call that it gave up could still change anything.
   func deliver(_ delivery: Delivery) throws -> DeliveryOutcome
@@ -74,7 +72,6 @@ protocol FunctionWorker: AnyObject {
 
 extension FunctionWorker {
   func begin(_ delivery: Delivery) throws -> Bool { false }
-  var isAnswered: Bool { true }
   func verify() throws {}
 }
 

@@ -46,10 +46,6 @@ final class ForeignSession: FunctionSession {
     var isHandedOver = false
   }
 
-  /// Full batches of an archive that may wait for the function, so that it has the next one at once; the lane waits where
-  /// there are more. Live, what comes is applied before anything else is polled.
-  private static let maxReady = 4
-
   let worker: any FunctionWorker
   private let limits: Limits
   private let contract: FunctionContract
@@ -57,8 +53,6 @@ final class ForeignSession: FunctionSession {
   /// The function's name, for messages.
   let name: String
   private var open: [UInt32: Batch] = [:]
-  /// Full batches, in the order in which they are delivered.
-  private var ready: [Batch] = []
   private var flight: Flight?
   private(set) var heldBytes = 0
   private(set) var hasDelivered = false
@@ -115,7 +109,7 @@ final class ForeignSession: FunctionSession {
       let time = needsTime ? worker.time(of: event) : nil
       if windows != nil { try turnWindow(event.place.partition, event.partitionIndex, time, changes, left) }
       // Behind what is held of its key, where anything may be.
-      if flight == nil, ready.isEmpty, open[event.partitionIndex] == nil, left.isParked(key) {
+      if flight == nil, open[event.partitionIndex] == nil, left.isParked(key) {
         left.queue(event.place, key: key, record: Array(event.wholeRecord.bytes))
         continue
       }
@@ -124,7 +118,6 @@ final class ForeignSession: FunctionSession {
         encoded: try worker.encode(event, key: text, phase: phase),
         record: keepsRecords ? Array(event.wholeRecord.bytes) : [])
       try take(held, changes, left)
-      if !ready.isEmpty, worker.isAnswered { try deliverNext(changes, left) }
     }
   }
 
@@ -147,7 +140,7 @@ final class ForeignSession: FunctionSession {
 
   func flush(_ changes: Changes, _ left: LeftEvents) throws {
     for partition in open.keys.sorted() { try deliver(partition, changes, left) }
-    try landReady(changes, left)
+    try land(changes, left)
   }
 
   func settle(_ changes: Changes, _ left: LeftEvents) throws {
@@ -167,7 +160,7 @@ final class ForeignSession: FunctionSession {
     // Whatever it answers now counts for nothing; but until it has answered, it is still at work on those events.
     if let flight, flight.isHandedOver, let delivery = flight.delivery { _ = try? worker.deliver(delivery) }
     flight = nil
-    (open, ready) = ([:], [])
+    open = [:]
     heldBytes = 0
     hasDelivered = false
     isCancelled.store(false, ordering: .releasing)
@@ -182,19 +175,10 @@ final class ForeignSession: FunctionSession {
 
   // MARK: Delivering
 
-  /// The partition's batch is as full as it gets.
+  /// The partition's batch is as full as it gets: hands it over, once the one that is under way is done.
   func deliver(_ partition: UInt32, _ changes: Changes, _ left: LeftEvents) throws {
-    guard let batch = open.removeValue(forKey: partition) else { return }
-    ready.append(batch)
-    let most = phase == .archive ? Self.maxReady : 0
-    if flight?.isHandedOver != true || ready.count > most { try deliverNext(changes, left) }
-  }
-
-  /// Waits for the batch that is under way, and hands the next one over.
-  private func deliverNext(_ changes: Changes, _ left: LeftEvents) throws {
     try land(changes, left)
-    guard !ready.isEmpty else { return }
-    let batch = ready.removeFirst()
+    guard let batch = open.removeValue(forKey: partition) else { return }
     let policy = left.policy
     let work = BatchWork(
       count: batch.events.count,
@@ -205,12 +189,6 @@ final class ForeignSession: FunctionSession {
     flight.delivery = first
     self.flight = flight
     self.flight?.isHandedOver = try worker.begin(first)
-  }
-
-  /// Waits for everything that is full.
-  func landReady(_ changes: Changes, _ left: LeftEvents) throws {
-    while !ready.isEmpty { try deliverNext(changes, left) }
-    try land(changes, left)
   }
 
   /// What of the batch is delivered next; nil where nothing is left of it.
@@ -239,7 +217,7 @@ final class ForeignSession: FunctionSession {
   }
 
   /// Waits for the batch that is under way, and delivers what of it has to be delivered again.
-  private func land(_ changes: Changes, _ left: LeftEvents) throws {
+  func land(_ changes: Changes, _ left: LeftEvents) throws {
     guard var flight else { return }
     self.flight = nil
     while let delivery = flight.delivery {

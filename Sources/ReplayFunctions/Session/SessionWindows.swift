@@ -40,7 +40,7 @@ extension ForeignSession {
     guard let window = windows?[partition] else { return }
     if window.isEnded(by: time) {
       try deliver(index, changes, left)
-      try landReady(changes, left)
+      try land(changes, left)
       try endWindow(partition, isEarly: false, changes, left)
     }
     if windows?[partition].open == nil { windows?[partition].enter(time) }
