@@ -4,6 +4,8 @@ public struct FunctionIdentity: Sendable, Hashable {
   public let version: Int
   public let tables: [TableSchema]
   public let views: [View]
+  /// The tables stand beside those that serve; the views, which are of these, are only kept.
+  public let isBeside: Bool
   /// What the store runs over gathered events: it makes the tables then, and `tables` and `views` are empty.
   public let program: StoreProgram?
   /// Where its fields are read from in this archive; empty where nobody says. A store refuses another one: rows of two
@@ -30,6 +32,7 @@ public struct FunctionIdentity: Sendable, Hashable {
       View(name: $0.name, select: $0.select, postgresSelect: postgres[$0.name] ?? $0.select)
     }
     program = projection.program
+    isBeside = projection is FunctionBuild
     reading = anatomy.map { FunctionIdentity.reading(projection, $0) } ?? ""
   }
 
@@ -44,8 +47,8 @@ public struct FunctionIdentity: Sendable, Hashable {
   public var shape: String { program?.shape ?? tables.map(\.fingerprint).joined(separator: "; ") }
 
   /// The names of the tables and views that are the function's own.
-  public var tableNames: [String] { program?.names(of: .table) ?? tables.map(\.name) }
-  public var viewNames: [String] { program?.names(of: .view) ?? views.map(\.name) }
+  public var tableNames: [String] { program?.names(of: .table) ?? tables.map(\.storedName) }
+  public var viewNames: [String] { isBeside ? [] : program?.names(of: .view) ?? views.map(\.name) }
 }
 
 /// The range of key hashes that a checkpoint covers: `first...last` of `KeyHash`. One worker covers all.

@@ -31,6 +31,13 @@ package struct PostgresAddress: Sendable, Equatable {
   }
 
   /// True where the text, an address, has a password in it.
+  /// Of the same server.
+  init(shown: String, parameters: [String: String], schema: String?) {
+    self.shown = shown
+    self.parameters = parameters
+    self.schema = schema
+  }
+
   package static func holdsPassword(_ text: String) -> Bool { Address.holdsPassword(text) }
 
   private static let secret = ReplayError(

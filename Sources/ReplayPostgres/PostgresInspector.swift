@@ -33,6 +33,13 @@ package final class PostgresInspector: SQLInspector {
     }
   }
 
+  package func switching(on connection: any SQLConnection) throws -> any TableSwitching {
+    guard let connection = connection as? PostgresConnection else {
+      throw ReplayError(.unexpected, "another store's connection: \(place)")
+    }
+    return PostgresSwitcher(connection: connection)
+  }
+
   package func watch() -> any PositionsWatching { Watch(inspector: self) }
 
   private struct Watch: PositionsWatching {

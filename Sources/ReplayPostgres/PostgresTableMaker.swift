@@ -19,6 +19,8 @@ struct PostgresTableMaker: TableMaking {
     for statement in [sql.create] + sql.remarks { try connection.run(statement) }
   }
 
+  func query(of view: FunctionIdentity.View) -> String { view.postgresSelect }
+
   /// What a view was made of is kept as its comment: the server only keeps what it understood.
   func make(_ view: FunctionIdentity.View) throws {
     let name = SQLDialect.quoted(view.name)

@@ -7,7 +7,7 @@ struct PostgresTableSQL {
   /// Tells the temporary tables of a session apart, whatever the tables' names.
   let number: Int
 
-  private var table: String { SQLDialect.quoted(schema.name) }
+  private var table: String { SQLDialect.quoted(schema.storedName) }
   /// New rows, and keys of rows to delete, on their way: temporary tables that empty themselves with each transaction.
   var newRows: String { SQLDialect.quoted("_replay_new_\(number)") }
   var oldKeys: String { SQLDialect.quoted("_replay_old_\(number)") }

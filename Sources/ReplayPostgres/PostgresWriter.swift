@@ -48,7 +48,7 @@ final class PostgresWriter: @unchecked Sendable {
     for (function, opened) in zip(functions, opened) { commits[function.name] = Int64(opened.checkpoint.epochs) }
     let tables = functions.flatMap(\.tables)
     keyless.subtract(tables)
-    keyless.formUnion(tables.filter { !keyed.contains($0.name) })
+    keyless.formUnion(tables.filter { !keyed.contains($0.storedName) })
     return opened.map(\.checkpoint)
   }
 
@@ -220,7 +220,7 @@ final class PostgresWriter: @unchecked Sendable {
     var written: UInt64 = 0
     var done: Set<TableSchema> = []
     for table in function.changes.map(\.schema) where done.insert(table).inserted {
-      let sets = function.changes.filter { $0.schema.name == table.name }
+      let sets = function.changes.filter { $0.schema.storedName == table.storedName }
       guard let sending = sending[table] else { continue }
       let deletes = sets.flatMap(\.deletes)
       if !deletes.isEmpty { try sending.delete(deletes) }

@@ -269,14 +269,8 @@ package struct CheckpointRows {
 
   /// Forgets all of it; the function's own row, and so its fence, stays.
   func forget() throws {
-    try kept.forget()
-    try connection.run("DELETE FROM _replay_positions WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_findings WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_half_read WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_last_events WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_archived_ahead WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_delivered WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_windows WHERE \(CheckpointKey.condition)", key.values)
-    try connection.run("DELETE FROM _replay_segments WHERE \(CheckpointKey.condition)", key.values)
+    for table in OwnTables.ofCheckpoints {
+      try connection.run("DELETE FROM \(table) WHERE \(CheckpointKey.condition)", key.values)
+    }
   }
 }

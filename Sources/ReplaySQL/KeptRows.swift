@@ -176,8 +176,4 @@ package struct KeptRows {
         ])
     }
   }
-
-  func forget() throws {
-    try connection.run("DELETE FROM \(KeptRows.table) WHERE \(CheckpointKey.condition)", key.values)
-  }
 }

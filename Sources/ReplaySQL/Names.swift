@@ -5,7 +5,7 @@ package enum Names {
   /// Refuses what SQL could misread and what is ours or SQLite's own. Names that differ only in case are one name.
   package static func check(_ function: FunctionIdentity) throws {
     for table in function.tables {
-      try check(table.name, "table", of: function)
+      try check(table.storedName, "table", of: function)
       var seen: Set<String> = []
       for column in table.columns {
         try check(column.name, "column", of: function)

@@ -58,7 +58,7 @@ package struct Opening {
       try CheckpointRows(connection: connection, key: mine.key).forget()
     }
     let present = try tables.objects()
-    for table in function.tables where present[table.name.lowercased()] == nil {
+    for table in function.tables where present[table.storedName.lowercased()] == nil {
       try tables.create(table)
     }
   }
@@ -93,6 +93,9 @@ package struct Opening {
     for old in Set(stored.flatMap(\.views)) where !kept.contains(old.lowercased()) {
       try connection.run("DROP VIEW IF EXISTS \(SQLDialect.quoted(old))")
     }
+    let queries = function.views.map { (name: $0.name, query: tables.query(of: $0)) }
+    try BuildRows(connection: connection).keep(queries, of: key(function))
+    if function.isBeside { return }
     for view in function.views {
       do { try tables.make(view) } catch let error as ReplayError
         where error.code == .unexpected || error.code == .usage
@@ -138,6 +141,8 @@ package protocol TableMaking {
   /// The names in the database, in lower case, and each one's SQL where that is known.
   func objects() throws -> [String: String]
   func create(_ table: TableSchema) throws
+  /// The view's SELECT in this database's words.
+  func query(of view: FunctionIdentity.View) -> String
   /// Makes the view, or makes it anew where its SELECT has changed.
   func make(_ view: FunctionIdentity.View) throws
   /// Takes over the functions with programs, and makes what `missing` says is not there.

@@ -88,10 +88,18 @@ package enum OwnTables {
     """,
   ]
 
+  /// Those that have rows of a function's checkpoint, beside the function's own row.
+  static let ofCheckpoints = [
+    "_replay_positions", "_replay_segments", "_replay_findings", "_replay_half_read", "_replay_last_events",
+    "_replay_archived_ahead", "_replay_delivered", "_replay_windows", KeptRows.table,
+  ]
+  /// Those that have rows of a function.
+  static let ofFunctions = ofCheckpoints + ["_replay_layouts", "_replay_views"]
+
   /// Makes them where they are missing; refuses a store that a newer replay wrote.
   package static func create(on connection: any SQLConnection) throws {
     try checkFormat(on: connection)
-    for definition in definitions + KeptRows.definitions {
+    for definition in definitions + KeptRows.definitions + BuildRows.definitions + Holds.definitions {
       try connection.run(connection.dialect.definition(definition))
     }
   }

@@ -24,6 +24,29 @@ package protocol StoreInspector: Sendable {
   /// live, that none does after all. Answers the function's checkpoint, as far as it is of a stream, which does not move
   /// any more. Errors: `.usage` where the store has no such function, `.temporary` where it is locked.
   func handOver(_ function: String, to owner: String, phase: Phase) throws -> Checkpoint
+
+  /// The builds of one function, or of all that were ever built anew. Changes nothing.
+  func builds(of function: String?) throws -> [StoredBuild]
+  /// What `read` makes of the function's builds in one snapshot. Changes nothing.
+  func snapshot<Found>(of function: String, _ read: (BuildSnapshot) throws -> Found) throws -> Found
+  /// The build that is made beside the one that serves: a new one where none is. Errors: `.usage` where nothing serves.
+  func beginBuild(of function: String, now: Timestamp) throws -> StoredBuild
+  /// Points readers at another build, in one transaction, in which `verify` may throw. The build that served stays beside
+  /// it. Answers the same where it serves already. Errors: `.temporary` where readers are in the way for now, `.config`
+  /// where the tables cannot be switched.
+  func switchBuild(
+    of function: String, to number: Int, by owner: String, now: Timestamp,
+    _ verify: (_ from: BuildStanding, _ to: BuildStanding) throws -> Void
+  ) throws -> (serving: StoredBuild, kept: StoredBuild)
+  /// Drops the build's tables and all that is known of it but its number.
+  func prune(_ build: StoredBuild, now: Timestamp) throws
+  /// Lets whoever follows the build's stream not go beyond these positions for the next ten seconds, or until `release`.
+  func hold(_ build: StoredBuild, at bounds: [Partition: Position], now: Timestamp) throws
+  func release(_ build: StoredBuild) throws
+  /// Where the checkpoint of this name is held; empty where it is not.
+  func bounds(of name: String, now: Timestamp) throws -> [Partition: Position]
+  /// Keeps what a comparison came to.
+  func record(_ comparison: StoredBuild.Comparison, of build: StoredBuild) throws
 }
 
 extension StoreInspector {
@@ -62,6 +85,8 @@ package protocol SQLInspector: StoreInspector {
   func reading<Found>(_ read: (any SQLConnection) throws -> [Found]) throws -> [Found]
   /// Runs `body` in one write transaction, which is rolled back where `body` throws.
   func writing<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result
+  /// How this database switches builds, within a transaction of `writing`.
+  func switching(on connection: any SQLConnection) throws -> any TableSwitching
 }
 
 extension SQLInspector {

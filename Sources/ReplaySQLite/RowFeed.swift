@@ -23,7 +23,7 @@ final class RowFeed {
   }
 
   /// The virtual table's name on the connection that it was registered on. Names of functions' tables never begin so.
-  static func name(_ table: TableSchema) -> String { "_replay_rows_of_\(table.name)" }
+  static func name(_ table: TableSchema) -> String { "_replay_rows_of_\(table.storedName)" }
 
   /// Runs `statement`, which reads this feed once, over the rows of `sets`. Throws what is the matter with a row.
   func write(_ sets: [RowSet], by statement: Statement) throws {

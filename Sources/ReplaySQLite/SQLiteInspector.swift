@@ -20,7 +20,15 @@ package struct SQLiteInspector: SQLInspector {
     let connection = try Connection(
       Connection.plain(place), path: place, flags: SQLITE_OPEN_READWRITE,
       busyTimeoutMilliseconds: busyTimeoutMilliseconds)
+    try TableSwitcher.prepare(connection)
     return try connection.writing { try body(connection) }
+  }
+
+  package func switching(on connection: any SQLConnection) throws -> any TableSwitching {
+    guard let connection = connection as? Connection else {
+      throw ReplayError(.unexpected, "another store's connection: \(place)")
+    }
+    return TableSwitcher(connection: connection)
   }
 
   package func watch() -> any PositionsWatching { PositionsWatch(place) }

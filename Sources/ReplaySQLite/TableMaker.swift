@@ -15,6 +15,8 @@ struct TableMaker: TableMaking {
 
   func create(_ table: TableSchema) throws { try connection.run(TableSQL(schema: table).create) }
 
+  func query(of view: FunctionIdentity.View) -> String { view.select }
+
   func make(_ view: FunctionIdentity.View) throws {
     let sql = "CREATE VIEW \(TableSQL.quoted(view.name)) AS \(view.select)"
     if try objects()[view.name.lowercased()] == sql { return }

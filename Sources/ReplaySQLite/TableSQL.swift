@@ -7,7 +7,7 @@ struct TableSQL {
 
   static func quoted(_ name: String) -> String { SQLDialect.quoted(name) }
 
-  private var table: String { TableSQL.quoted(schema.name) }
+  private var table: String { TableSQL.quoted(schema.storedName) }
   private var keys: String { list(schema.keys) }
 
   private func list(_ columns: [TableSchema.Column]) -> String {

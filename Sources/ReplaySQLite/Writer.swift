@@ -102,7 +102,7 @@ package final class Writer: @unchecked Sendable {
       written += UInt64(set.deletes.count)
     }
     for table in function.changes.map(\.schema).uniqued() {
-      let sets = function.changes.filter { $0.schema.name == table.name }
+      let sets = function.changes.filter { $0.schema.storedName == table.storedName }
       if table.hasLists {
         let statement = try connection.prepared(TableSQL(schema: table).upsert)
         let writer = RowWriter(statement, table: table, columns: table.columns)
@@ -209,6 +209,6 @@ extension [TableSchema] {
   /// Each table once, in the order that they come in.
   fileprivate func uniqued() -> [TableSchema] {
     var seen: Set<String> = []
-    return filter { seen.insert($0.name).inserted }
+    return filter { seen.insert($0.storedName).inserted }
   }
 }

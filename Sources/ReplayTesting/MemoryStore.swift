@@ -119,7 +119,7 @@ public final class MemoryStore: Store {
 
   public func load(_ table: TableSchema, keys: [Text], into rows: KeyedRows) throws {
     _ = try opened()
-    let stored = database.state.withLock { $0.tables[table.name] }
+    let stored = database.state.withLock { $0.tables[table.storedName] }
     for key in keys where !rows.holds(key) {
       rows.adopt(key, rows: stored?.cells(of: key, in: rows.loadingArena) ?? [])
     }
@@ -158,15 +158,15 @@ extension MemoryState {
       function.checkpoint = Checkpoint()
       function.kept = []
     }
-    for schema in identity.tables where !(function.tables.contains(schema.name) && !refresh) {
-      guard tables.updateValue(MemoryTable(schema: schema), forKey: schema.name) == nil else {
+    for schema in identity.tables where !(function.tables.contains(schema.storedName) && !refresh) {
+      guard tables.updateValue(MemoryTable(schema: schema), forKey: schema.storedName) == nil else {
         throw refusal(identity, "a table named \(schema.name)", "another of that name")
       }
     }
     function.version = identity.version
     function.shape = identity.shape
     if !identity.reading.isEmpty { function.reading = identity.reading }
-    function.tables = identity.tables.map(\.name)
+    function.tables = identity.tables.map(\.storedName)
     function.fence += 1
     function.owner = owner
     function.checkpoint.run = Int64(function.fence)
@@ -196,11 +196,11 @@ extension MemoryState {
   mutating func write(_ change: EpochCommit.Function) throws -> UInt64 {
     var written = 0
     for set in change.changes {
-      tables[set.schema.name]?.delete(set.deletes)
+      tables[set.schema.storedName]?.delete(set.deletes)
       written += set.deletes.count
     }
     for set in change.changes {
-      try tables[set.schema.name]?.write(set)
+      try tables[set.schema.storedName]?.write(set)
       written += set.count
     }
     guard var checkpoint = functions[change.name]?.checkpoint else { return 0 }

@@ -61,11 +61,15 @@ class Server:
         query = (f"schema={schema}" if schema else "") + more
         return address + ("?" + query.lstrip("&") if query else "")
 
+    def psql(self, database="app"):
+        """The command, over the socket; columns are parted by a byte that no text has."""
+        return ["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-h", self.home, "-p", str(self.port), "-U", "replay",
+                "-d", database]
+
     def sql(self, text, database="app", schema=None):
         """The rows, each a tuple of texts."""
         done = subprocess.run(
-            ["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-h", self.home, "-p", str(self.port),
-             "-U", "replay", "-d", database, "-c", (f"SET search_path = {schema}; " if schema else "") + text],
+            [*self.psql(database), "-v", "ON_ERROR_STOP=1", "-c", (f"SET search_path = {schema}; " if schema else "") + text],
             capture_output=True, text=True, env={**os.environ, "PGTZ": "UTC"})
         if done.returncode != 0:
             raise AssertionError(done.stderr)

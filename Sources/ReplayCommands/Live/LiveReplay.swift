@@ -3,6 +3,7 @@ import ReplayArchive
 import ReplayCore
 import ReplayDecode
 import ReplayEngine
+import ReplaySQL
 
 /// The whole button: the archive, the handoff, the stream. Each step begins from what the store says, so that the same
 /// command goes on wherever it was killed.
@@ -18,7 +19,7 @@ struct LiveReplay {
     self.command = command
     self.board = board
     address = try StreamAddress(live, options: command.stream.streamOptions)
-    projections = try command.functions.projections
+    projections = try command.projections
   }
 
   /// A question that was given up because it was asked to stop is no trouble of the stream's.
@@ -158,6 +159,18 @@ struct LiveReplay {
     if again == nil { throw ExitCode(128 + Signals.signal) }
   }
 
+  /// The stream, which a comparison or a cutover may hold for a moment. A run that ends by itself is not waited for.
+  private func held(_ source: any LiveSource) throws -> any LiveSource {
+    guard !command.stream.untilCaughtUp, let name = projections.first?.name, projections.count == 1 else {
+      return source
+    }
+    let inspector = try command.store.inspector()
+    // A store that cannot be asked now holds nobody.
+    return HeldSource(source, now: Clock.milliseconds) {
+      (try? inspector.bounds(of: name, now: SystemTime.now())) ?? [:]
+    }
+  }
+
   /// True where events are kept that could not be applied. `isKnown`: the stream was compared just now.
   private func follow(
     _ layout: EventLayout, _ source: any LiveSource, _ store: OpenedStore, isKnown: Bool
@@ -184,7 +197,7 @@ struct LiveReplay {
     options.untilCaughtUp = command.stream.untilCaughtUp
     let voice = LiveVoice(source.name)
     let setup = LiveSetup(
-      projections: projections, extraction: extraction, source: source, decoder: decoder, store: store.store,
+      projections: projections, extraction: extraction, source: try held(source), decoder: decoder, store: store.store,
       options: options, stop: Signals.stop, print: PayloadPrinter.print
     ) {
       voice.hear($0)
@@ -212,7 +225,7 @@ struct OpenedStore {
   init(_ command: Run, _ layout: EventLayout, refresh: Bool) throws {
     self.command = command
     store = try command.store.open()
-    let projections = try command.functions.projections
+    let projections = try command.projections
     checkpoints = try store.open(projections.map(layout.identity), range: .all, refresh: refresh)
   }
 

@@ -26,7 +26,7 @@ enum StatusServer {
     guard let text = command.listen.listen else { return try body(nil) }
     let address = try ListenAddress(text, allowsOthers: command.listen.listenAnywhere)
     let board = StatusBoard(
-      functions: try command.functions.projections.map(\.name), store: try command.store.inspector())
+      functions: try command.projections.map(\.name), store: try command.store.inspector())
     let listener = try HTTPListener(address) { board.answer($0) }
     // Who waits is told that the run is over before the listener waits for him.
     defer { listener.close() }

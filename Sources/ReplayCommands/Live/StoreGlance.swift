@@ -14,7 +14,7 @@ struct StoreGlance {
   init(_ command: Run) throws {
     address = try command.store.address
     inspector = try command.store.inspector()
-    let names = command.functions.function
+    let names = try command.projections.map(\.name)
     self.names = names
     // A refresh begins with nothing; so does a file that is not there.
     let isNew = command.fullRefresh || !address.exists

@@ -53,6 +53,12 @@ enum StoreAddress {
     }
   }
 
+  /// Makes a database that is not there yet, and says what was made; a file makes itself.
+  func makeDatabase() throws -> [String] {
+    guard case .postgres(let address) = self else { return [] }
+    return try EmptyDatabase.make(address)
+  }
+
   /// False for a file that a run would make.
   var exists: Bool { path.map(InputFile.exists) ?? true }
 

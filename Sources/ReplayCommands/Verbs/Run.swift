@@ -10,6 +10,8 @@ struct Run: ParsableCommand {
 
   @OptionGroup(title: "Archive") var archive: ArchiveOptions
   @OptionGroup(title: "Function") var functions: FunctionOptions
+  @Option(help: "Run this build of the function, where several stand beside each other (`replay rebuild`).")
+  var build: Int?
   @OptionGroup(title: "Store") var store: StoreOptions
   @Flag(help: "Empty the functions' tables and start over.")
   var fullRefresh = false
@@ -28,11 +30,29 @@ struct Run: ParsableCommand {
     return options
   }
 
-  func validate() throws { try failures.verify(stream) }
+  func validate() throws {
+    try failures.verify(stream)
+    if let build, build < 1 { throw ValidationError("--build must be at least 1.") }
+    if build != nil, functions.function.count > 1 { throw ValidationError("--build is for one function.") }
+  }
+
+  /// The functions, under the names of their builds.
+  var projections: [any Projection] {
+    get throws {
+      let functions = try functions.projections
+      guard let build else { return functions }
+      return try functions.map { try FunctionBuild.checked($0, number: build) }
+    }
+  }
 
   func run() throws {
     output.apply()
     try refuseReportsInPlaces()
+    try Succession.run(self)
+  }
+
+  /// One run, under one name.
+  func runOnce() throws {
     try Replaying.reporting(to: report) { account in
       try StatusServer.serving(self) { board in
         if let live = stream.live {
@@ -67,7 +87,7 @@ struct Replaying {
   }
 
   func run() throws {
-    let projections = try command.functions.projections
+    let projections = try command.projections
     try refuseStoreInside()
     sayArchive()
     let store = try command.store.open()
@@ -197,7 +217,7 @@ struct Replaying {
       for segment in summary.late { Console.shared.say("replay: late, left out: \(segment.name)") }
     } else {
       for line in summary.lines { Console.shared.say("replay: \(line)") }
-      for line in try command.functions.projections.compactMap(ForeignOptions.delivery) {
+      for line in try command.projections.compactMap(ForeignOptions.delivery) {
         Console.shared.say("replay: \(line)")
       }
     }

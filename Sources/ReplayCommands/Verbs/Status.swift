@@ -21,17 +21,20 @@ struct Status: ParsableCommand {
     output.apply()
     Signals.endAtOnce()
     let path = try store.address.text
-    let functions = try store.inspector().inspect()
+    let inspector = try store.inspector()
+    let functions = try inspector.inspect()
+    let builds = Dictionary(
+      try inspector.builds(of: nil).filter { $0.state != .pruned }.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
     if Console.shared.isJSON {
       Console.shared.event(
-        "status_of_store", [("store", .string(path)), ("functions", .array(functions.map { Status.json($0) }))])
+        "status_of_store", [("store", .string(path)), ("functions", .array(functions.map { Status.json($0, builds[$0.name]) }))])
       return
     }
     if functions.isEmpty {
       Console.shared.data("\(path): no function has run into this store yet")
       Console.shared.say("next: replay run --archive ARCHIVE --function FUNCTION --store \(path)")
     }
-    for line in functions.flatMap({ Status.lines($0) }) { Console.shared.data(line) }
+    for line in functions.flatMap({ Status.lines($0, builds[$0.name]) }) { Console.shared.data(line) }
     if functions.contains(where: { !$0.checkpoint.kept.isEmpty }) {
       Console.shared.say("next: \(Root.toolName) failed list --store \(Words.shellQuoted(path))")
     }
@@ -44,8 +47,9 @@ struct Status: ParsableCommand {
     }
   }
 
-  private static func lines(_ function: FunctionStatus) -> [String] {
+  private static func lines(_ function: FunctionStatus, _ build: StoredBuild?) -> [String] {
     var lines = ["\(function.name)  version \(function.version)"]
+    if let build { lines += Status.words(build) }
     lines.append("  phase      \(function.phase.rawValue)")
     lines.append(
       "  events     \(Words.count(function.events)) in \(Words.plural(function.epochs, "commit")), "
@@ -82,9 +86,39 @@ struct Status: ParsableCommand {
     return Words.seconds(seconds * 1000)
   }
 
-  static func json(_ function: FunctionStatus) -> JSONText {
+  /// Of a function that was built anew at least once.
+  private static func words(_ build: StoredBuild) -> [String] {
+    var lines = ["  build      \(build.number) of \(build.function), \(build.state.rawValue) since \(build.since)"]
+    if let comparison = build.comparison {
+      lines.append(
+        "  compared   with build \(comparison.with) at \(comparison.time): "
+          + (comparison.differing == 0
+            ? "\(Words.plural(comparison.rows, "row")), no difference"
+            : "\(Words.plural(comparison.differing, "row")) of \(Words.count(comparison.rows)) differ")
+          + (comparison.ignored.isEmpty ? "" : ", without \(comparison.ignored)"))
+    }
+    return lines
+  }
+
+  private static func json(_ build: StoredBuild) -> JSONText {
     .object([
-      ("name", .string(function.name)), ("version", .number(function.version)),
+      ("function", .string(build.function)), ("number", .number(build.number)),
+      ("state", .string(build.state.rawValue)), ("since", .string(build.since)),
+      (
+        "compared",
+        build.comparison.map { found in
+          .object([
+            ("with", .number(found.with)), ("at", .string(found.time)), ("rows", .number(found.rows)),
+            ("differing", .number(found.differing)), ("ignored", .string(found.ignored)),
+          ])
+        } ?? .null
+      ),
+    ])
+  }
+
+  static func json(_ function: FunctionStatus, _ build: StoredBuild? = nil) -> JSONText {
+    .object([
+      ("name", .string(function.name)), ("version", .number(function.version)), ("build", build.map(json) ?? .null),
       ("phase", .string(function.phase.rawValue)), ("events", .number(function.events)),
       ("commits", .number(function.epochs)), ("segments_read_whole", .number(function.checkpoint.settled.count)),
       ("committed_at", .optional(function.updatedAt?.description)),

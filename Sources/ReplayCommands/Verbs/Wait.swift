@@ -55,7 +55,7 @@ struct Wait: ParsableCommand {
   }
 
   private func asked(_ all: [FunctionPositions], _ path: String) throws -> [FunctionPositions] {
-    let found = all.filter { function == nil || $0.name == function }
+    let found = all.filter { function.map { [name = $0.name] in name == $0 } ?? !FunctionBuild.isBeside($0.name) }
     guard found.isEmpty else { return found }
     let known = Set(all.map(\.name)).sorted().joined(separator: ", ")
     throw ReplayError(

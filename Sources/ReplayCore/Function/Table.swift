@@ -69,7 +69,10 @@ public struct TableSchema: Hashable, Sendable {
     }
   }
 
+  /// As the function names it.
   public let name: String
+  /// The table's name in a store: another one where several builds of the function stand beside each other.
+  public var storedName: String
   public let kind: Kind
   /// The primary key's columns.
   public var keys: [Column]
@@ -79,6 +82,7 @@ public struct TableSchema: Hashable, Sendable {
 
   public init(name: String, kind: Kind, keys: [Column], values: [Column] = [], isRanked: Bool = false) {
     self.name = name
+    storedName = name
     self.kind = kind
     self.keys = keys
     self.values = values

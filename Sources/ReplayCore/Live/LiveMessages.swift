@@ -44,6 +44,13 @@ public final class LiveMessages {
     next = position.successor
   }
 
+  /// Leaves out what is at `bound` or behind it, which is then to be read next.
+  public func end(before bound: Position) {
+    guard bound < next else { return }
+    messages.removeLast(messages.reversed().prefix { $0.position >= bound }.count)
+    next = bound
+  }
+
   private func add(_ part: UnsafeRawBufferPointer) -> Range<Int> {
     let start = bytes.count
     bytes.append(contentsOf: part)

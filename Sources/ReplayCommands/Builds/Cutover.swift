@@ -1,0 +1,235 @@
+import ArgumentParser
+import ReplayCore
+import ReplaySQL
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Which function of which store.
+struct BuildOptions: ParsableArguments {
+  @Option(help: "The function, by its name.")
+  var function: String
+  @OptionGroup(title: "Store") var store: StoreOptions
+
+  /// Every build, the pruned ones too. Throws `.usage` where the store does not know the function.
+  func builds(_ inspector: any StoreInspector) throws -> [StoredBuild] {
+    let builds = try inspector.builds(of: function)
+    if !builds.isEmpty { return builds }
+    let known = try inspector.positions().map(\.name)
+    throw ReplayError(
+      .usage,
+      known.contains(function)
+        ? "there is one build of \(function): \(inspector.place)"
+        : "the store has no function \(function): \(inspector.place)",
+      details: known.contains(function) ? [] : ["functions: \(known.joined(separator: ", "))"],
+      effect: "nothing was changed", next: "`replay rebuild` makes the next one; see `replay status`")
+  }
+
+  /// The named one, or else the one that is usually meant. Throws `.usage` where there is none.
+  func chosen(_ number: Int?, or usual: StoredBuild?, of builds: [StoredBuild], _ what: String) throws -> StoredBuild {
+    let found = number.map { number in builds.number(number) } ?? usual
+    if let found, found.state != .pruned { return found }
+    let there = builds.filter { $0.state != .pruned }.map { "\($0.number) (\($0.state.rawValue))" }
+    throw ReplayError(
+      .usage, number.map { "there is no build \($0) of \(function)" } ?? "there is no build of \(function) \(what)",
+      details: ["builds: \(there.joined(separator: ", "))"], effect: "nothing was changed",
+      next: "see `replay status`; `replay rebuild` makes the next one")
+  }
+}
+
+struct Cutover: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Point readers at the build that `rebuild` made, in one transaction. The old one is kept.",
+    discussion: """
+      \(Root.toolName) cutover --function F --store S
+
+      Refuses unless the build has every event that the serving one has, and `compare` found no difference; --unproved \
+      does without. Renames the tables: each reader sees the old tables or the new ones, never both. The runs of both \
+      builds go on. `rollback` points back.
+      """)
+
+  @OptionGroup var target: BuildOptions
+  @Option(help: "The build to point at (default: the one that is being built).")
+  var build: Int?
+  @Flag(help: "Whether or not it is caught up, and the same.")
+  var unproved = false
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func run() throws {
+    output.apply()
+    let inspector = try target.store.inspector()
+    let builds = try target.builds(inspector)
+    let chosen = try target.chosen(build, or: builds.building, of: builds, "that does not serve yet")
+    try BuildSwitching(target, inspector, verb: "cutover", isUnproved: unproved, needsProof: chosen.state == .building)
+      .point(at: chosen)
+  }
+}
+
+struct Rollback: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Point readers back at the build that served before, in one transaction.",
+    discussion: """
+      \(Root.toolName) rollback --function F --store S
+
+      Refuses where that build has not every event that the serving one has, since nobody kept it up: run \
+      `\(Root.toolName) run --build N …` for it, or say --unproved.
+      """)
+
+  @OptionGroup var target: BuildOptions
+  @Flag(help: "Though it is behind: readers see what it had then.")
+  var unproved = false
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func run() throws {
+    output.apply()
+    let inspector = try target.store.inspector()
+    let builds = try target.builds(inspector)
+    let chosen = try target.chosen(nil, or: builds.previous, of: builds, "that served before")
+    try BuildSwitching(target, inspector, verb: "rollback", isUnproved: unproved, needsProof: false).point(at: chosen)
+  }
+}
+
+/// The shell around one switch: tries until readers are out of the way and the build has caught up.
+struct BuildSwitching {
+  private let target: BuildOptions
+  private let inspector: any StoreInspector
+  private let verb: String
+  private let isUnproved: Bool
+  private let needsProof: Bool
+
+  init(_ target: BuildOptions, _ inspector: any StoreInspector, verb: String, isUnproved: Bool, needsProof: Bool) {
+    self.target = target
+    self.inspector = inspector
+    self.verb = verb
+    self.isUnproved = isUnproved
+    self.needsProof = needsProof
+  }
+
+  private struct Refused: Error {
+    let refusal: SwitchRefusal
+    let from: BuildStanding
+    let to: BuildStanding
+  }
+
+  func point(at build: StoredBuild) throws {
+    if build.state == .serving {
+      Console.shared.say("replay: nothing to do: build \(build.number) of \(build.function) serves")
+      return
+    }
+    let end = Clock.milliseconds() + Int64(target.store.lockTimeout) * 1000
+    var (wait, tries): (UInt32, Int) = (10_000, 0)
+    var held: StoredBuild?
+    defer { if let held { try? inspector.release(held) } }
+    while true {
+      tries += 1
+      let began = Clock.milliseconds()
+      do {
+        let done = try attempt(build)
+        return say(done.serving, done.kept, milliseconds: Clock.milliseconds() - began, tries: tries)
+      } catch let refused as Refused {
+        guard case .behind(let lead) = refused.refusal, lead.mayEnd, Clock.milliseconds() < end else {
+          throw told(refused)
+        }
+        // The one that serves waits for the moment that the other needs.
+        if held == nil || tries % 16 == 0 {
+          try inspector.hold(refused.from.build, at: refused.from.next, now: SystemTime.now())
+          held = refused.from.build
+        }
+      } catch let error as ReplayError where error.code == .temporary {
+        guard Clock.milliseconds() < end else { throw inTheWay(error, build) }
+        wait = min(wait * 2, 500_000)
+      }
+      usleep(wait)
+    }
+  }
+
+  private func attempt(_ build: StoredBuild) throws -> (serving: StoredBuild, kept: StoredBuild) {
+    try inspector.switchBuild(
+      of: build.function, to: build.number, by: "replay \(verb), \(RunOwner.text(since: SystemTime.now()))",
+      now: SystemTime.now()
+    ) { from, to in
+      if isUnproved { return }
+      if let refusal = SwitchRefusal(from: from, to: to, needsProof: needsProof) {
+        throw Refused(refusal: refusal, from: from, to: to)
+      }
+    }
+  }
+
+  private func inTheWay(_ error: ReplayError, _ build: StoredBuild) -> ReplayError {
+    ReplayError(
+      .temporary, "build \(build.number) of \(build.function) cannot take its place while others use the tables",
+      details: ["tried for \(target.store.lockTimeout) s (--lock-timeout)"] + error.details,
+      effect: "nothing was changed", next: "end transactions that stay open over the tables, then run the same command again")
+  }
+
+  private func told(_ refused: Refused) -> ReplayError {
+    let (number, serving) = (refused.to.build.number, refused.from.build.number)
+    let function = refused.to.build.function
+    var error = ReplayError(
+      .temporary, "build \(number) of \(function) is not to serve yet",
+      effect: "nothing was changed: build \(serving) serves", next: "or say --unproved")
+    let compare = "\(Root.toolName) compare --function \(function) --store \(Words.shellQuoted(target.store.store))"
+    switch refused.refusal {
+    case .behind(let lead):
+      error.details = lead.words(refused.to, refused.from)
+      error.next = "let its run catch up (run --build \(number)); or say --unproved"
+    case .uncompared:
+      error.details = ["it was not compared with build \(serving)"]
+      error.next = "\(compare); or say --unproved"
+    case .differs(let comparison):
+      error.details = [
+        "compared at \(comparison.time): \(Words.plural(comparison.differing, "row")) of "
+          + "\(Words.count(comparison.rows)) differ"
+      ]
+      error.next = "see \(compare); if that is what the new build is for, say --unproved"
+    case .leftEvents(let count):
+      error.details = ["\(Words.plural(count, "event")) could not be applied to it, \(refused.from.left) to build \(serving)"]
+      error.next = "see `replay failed list`; or say --unproved"
+    }
+    return error
+  }
+
+  private func say(_ serving: StoredBuild, _ kept: StoredBuild, milliseconds: Int64, tries: Int) {
+    Console.shared.say(
+      "replay: \(verb): build \(serving.number) of \(serving.function) serves, in one transaction of \(milliseconds) ms"
+        + (tries > 1 ? ", the \(tries)th try" : "") + "; build \(kept.number) is kept")
+    Console.shared.event(
+      verb,
+      [
+        ("function", .string(serving.function)), ("serving", .number(serving.number)), ("kept", .number(kept.number)),
+        ("milliseconds", .number(milliseconds)), ("tries", .number(tries)), ("unproved", .bool(isUnproved)),
+      ])
+    let store = Words.shellQuoted(target.store.store)
+    Console.shared.say(
+      "next: \(Root.toolName) rollback --function \(serving.function) --store \(store) (points back); "
+        + "prune (drops build \(kept.number))")
+  }
+}
+
+extension Lead {
+  /// A run that goes on may change it.
+  var mayEnd: Bool {
+    switch self {
+    case .behind, .mixed: true
+    case .even, .ahead, .apart: false
+    }
+  }
+
+  func words(_ build: BuildStanding, _ other: BuildStanding) -> [String] {
+    switch self {
+    case .even: ["both have the same events"]
+    case .ahead: ["build \(build.build.number) has more events than build \(other.build.number)"]
+    case .apart(let why): [why]
+    case .behind(let partitions), .mixed(let partitions):
+      partitions.prefix(8).map { partition in
+        "partition \(partition): build \(build.build.number) is at \(build.next[partition].map { "\($0)" } ?? "nothing"), "
+          + "build \(other.build.number) at \(other.next[partition].map { "\($0)" } ?? "nothing")"
+      }
+    }
+  }
+}

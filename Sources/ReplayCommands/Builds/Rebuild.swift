@@ -1,0 +1,74 @@
+import ArgumentParser
+import ReplayCore
+import ReplaySQL
+
+/// `replay rebuild`: the next build of a function's tables, beside the one that serves.
+struct Rebuild: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Build a function's tables anew beside those that serve; then compare, cutover, rollback, prune.",
+    discussion: """
+      \(Root.toolName) rebuild --archive A --function F --store S --live L
+      \(Root.toolName) compare --function F --store S
+      \(Root.toolName) cutover --function F --store S
+
+      Takes the options of run. The new build has tables of its own (shade_velocity__2) in the same database; the one \
+      that serves is read and followed as before. The same command resumes. With --live it follows the stream until it is \
+      stopped, through the cutover too. --from-nothing is for a database that has nothing of the function: it is made \
+      where it is missing, and the build serves at once.
+      """)
+
+  @OptionGroup var options: Run
+  @Flag(help: "Nothing serves: begin in an empty database, which is made where it is missing.")
+  var fromNothing = false
+
+  func validate() throws {
+    if options.functions.function.count != 1 { throw ValidationError("rebuild takes one function.") }
+    if options.build != nil { throw ValidationError("rebuild numbers its build itself; run takes --build.") }
+    if fromNothing, options.fullRefresh { throw ValidationError("--from-nothing has nothing to refresh.") }
+  }
+
+  func run() throws {
+    options.output.apply()
+    try fromNothing ? buildFirst() : buildNext()
+  }
+
+  private func buildNext() throws {
+    var command = options
+    let function = try command.functions.projections[0]
+    // Whatever stands against it is found before anything is written.
+    _ = try FunctionBuild.checked(function, number: 1)
+    let inspector = try command.store.inspector()
+    _ = try inspector.builds(of: function.name)
+    let build = try inspector.beginBuild(of: function.name, now: SystemTime.now())
+    command.build = build.number
+    let tables = FunctionBuild(function, number: build.number).tables.map(\.schema.storedName)
+    Console.shared.say(
+      "replay: build   \(build.number) of \(function.name), in \(tables.joined(separator: ", ")); "
+        + "build \(try inspector.builds(of: function.name).serving?.number ?? 1) serves")
+    try command.run()
+    say(
+      try inspector.builds(of: function.name).number(build.number)?.state == .building
+        ? "compare" : nil, function.name)
+  }
+
+  private func buildFirst() throws {
+    let function = try options.functions.projections[0]
+    let address = try options.store.address
+    for what in try address.makeDatabase() { Console.shared.say("replay: made    \(what)") }
+    if address.exists, try options.store.inspector().positions().contains(where: { $0.name == function.name }) {
+      throw ReplayError(
+        .usage, "the store has the function \(function.name) already: \(address.name)",
+        effect: "nothing was read or written",
+        next: "leave --from-nothing out to build it anew beside the one that serves, or use `replay run` to go on")
+    }
+    try options.run()
+    say("status", function.name)
+  }
+
+  private func say(_ verb: String?, _ function: String) {
+    guard let verb else { return }
+    let store = Words.shellQuoted(options.store.store)
+    let named = verb == "status" ? "" : " --function \(function)"
+    Console.shared.say("next: \(Root.toolName) \(verb)\(named) --store \(store)")
+  }
+}

@@ -1,0 +1,45 @@
+import ReplayCore
+
+/// The builds of a function as they are at one moment, which passes for everyone else meanwhile.
+package struct BuildSnapshot {
+  package let standings: [BuildStanding]
+  private let connection: any SQLConnection
+
+  init(of function: String, on connection: any SQLConnection) throws {
+    self.connection = connection
+    let stored = try StoredFunction.all(on: connection)
+    standings = try BuildRows(connection: connection).known(of: function).compactMap { build in
+      try stored.first { $0.key.function == build.name }.map { try connection.standing(of: build, $0) }
+    }
+  }
+
+  package func standing(_ number: Int) throws -> BuildStanding {
+    guard let found = standings.first(where: { $0.build.number == number }) else {
+      throw ReplayError(.usage, "the store has no build \(number) that ran", next: "see `replay status`")
+    }
+    return found
+  }
+
+  /// What each table of both builds differs in; `later`: the other build's, of another moment at the same positions.
+  package func differences(
+    _ old: Int, _ new: Int, later: BuildSnapshot, by comparison: TableComparison
+  ) throws -> [(table: String, found: TableDifference?)] {
+    let (left, right) = (try tables(of: old), try later.tables(of: new))
+    let names = Set(left.keys).union(right.keys).sorted()
+    return try names.map { name in
+      guard let one = left[name], let other = right[name] else { return (name, nil) }
+      let found = try comparison.compare(
+        TableComparison.Side(one, on: connection), TableComparison.Side(other, on: later.connection))
+      return (name, found)
+    }
+  }
+
+  /// Stored names by the function's own.
+  private func tables(of number: Int) throws -> [String: String] {
+    let name = try standing(number).build.name
+    let stored = try StoredFunction.all(on: connection).first { $0.key.function == name }?.tables ?? []
+    let ending = FunctionBuild.isBeside(name) ? FunctionBuild.table("", number: number) : ""
+    return Dictionary(
+      stored.map { (String($0.dropLast($0.hasSuffix(ending) ? ending.count : 0)), $0) }, uniquingKeysWith: { $1 })
+  }
+}

@@ -1,0 +1,248 @@
+"""Builds beside each other, as a user has them: rebuild, compare, cutover, rollback, prune; on SQLite and on PostgreSQL."""
+import json, os, sqlite3, unittest
+
+from builds import Postgres, Readers, Session, SQLite, World
+from postgres_server import BIN, Server, kill
+from support import replay
+
+SERVER = None
+
+
+def setUpModule():
+    global SERVER
+    SERVER = Server(durable=False) if os.path.exists(f"{BIN}/pg_ctl") else None
+
+
+def tearDownModule():
+    if SERVER:
+        SERVER.close()
+
+
+class Builds:
+    """The cases, for each kind of store."""
+
+    def make(self, **more):
+        world = World(self.store, **more)
+        self.addCleanup(world.close)
+        return world
+
+    def done(self, process, code=0):
+        self.assertEqual(process.returncode, code, process.stdout + process.stderr)
+        return process.stdout + process.stderr
+
+    def test_readers_see_one_build_or_the_other_while_both_follow_the_stream(self):
+        world = self.make()
+        world.produce()
+        world.serve(1)
+        readers = Readers(self.connect(world))
+        self.addCleanup(readers.end)
+        world.rebuild(2)
+        said = self.done(world.ask("cutover"), 75)
+        self.assertIn("it was not compared with build 1", said)
+        said = self.done(world.ask("compare", "--ignore", "tag"))
+        self.assertIn("build 2", said)
+        said = self.done(world.ask("cutover"))
+        self.assertIn("build 2 of tags serves", said)
+        world.wait(lambda: 2 in readers.seen)
+        # Both runs go on, each with its own build.
+        before = world.builds()
+        world.wait(lambda: all(world.builds()[n][2] > before[n][2] + 20 for n in (1, 2)))
+        self.done(world.ask("rollback"))
+        world.wait(lambda: readers.seen[-1] == 1)
+        self.done(world.ask("cutover", "--build", "2"))
+        world.wait(lambda: readers.seen[-1] == 2)
+        wanted = world.settle()
+        readers.end()
+        self.assertEqual(readers.faults, [])
+        self.assertEqual(world.rows(), (wanted, [2]))
+        self.assertEqual(world.rows("__1"), (wanted, [1]))
+        self.assertEqual([code for code, _ in world.stop()], [143, 143])
+        said = self.done(world.ask("prune"))
+        self.assertIn("would be dropped", said)
+        self.assertEqual(world.rows("__1"), (wanted, [1]))
+        self.done(world.ask("prune", "--yes"))
+        self.assertEqual({n: found[0] for n, found in world.builds().items()}, {2: "serving"})
+        self.assertEqual(world.rows(), (wanted, [2]))
+        self.assertFalse(self.has(world, "totals__1"))
+
+    def test_a_build_of_an_archive_alone(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        said = self.done(replay("rebuild", *world.arguments(2, False)))
+        self.assertIn("build   2 of tags, in totals__2, lasts__2; build 1 serves", said.replace("lasts__2, totals__2", "totals__2, lasts__2"))
+        said = self.done(world.ask("compare", "--ignore", "tag"))
+        self.done(world.ask("cutover"))
+        self.assertEqual(world.rows()[1], [2])
+        # What served goes on where it was, under its number.
+        said = self.done(replay("run", *world.arguments(1, False, "--build", "1")))
+        self.assertIn("nothing to do", said)
+        self.done(replay("rebuild", *world.arguments(3, False)))
+        self.assertEqual({n: found[0] for n, found in world.builds().items()}, {1: "kept", 2: "serving", 3: "building"})
+        self.done(world.ask("prune", "--build", "3", "--yes"))
+        self.done(replay("rebuild", *world.arguments(3, False)))
+        self.assertEqual(world.builds()[4][0], "building")
+
+    def test_a_difference_keeps_it_from_serving(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(3, False)))
+        key = next(event["partitionkey"] for event in world.events[1] if event["id"] == "1-7")
+        said = self.done(world.ask("compare", "--ignore", "tag"), self.DIFFERS)
+        self.assertIn(key, said)
+        self.assertIn("cents", said)
+        said = self.done(world.ask("cutover"), 75)
+        self.assertIn("1 row of", said)
+        self.assertEqual(world.rows()[1], [1])
+        self.done(world.ask("cutover", "--unproved"))
+        self.assertEqual(world.rows()[1], [3])
+
+    def test_a_killed_rebuild_resumes(self):
+        world = self.make(archived=3000)
+        self.done(replay("run", *world.arguments(1, False)))
+        for commits in (1, 3):
+            process = world.start("rebuild", 2, "--commit-events", 50)
+            world.wait(lambda: world.builds().get(2, ("", "", 0))[2] >= commits * 50)
+            kill(process)
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        self.done(world.ask("compare", "--ignore", "tag"))
+        self.assertEqual(world.rows("__2")[0], world.rows()[0])
+        self.assertEqual(set(world.builds()), {1, 2})
+
+    def test_a_build_that_is_behind_does_not_serve(self):
+        world = self.make()
+        world.serve(1)
+        self.done(replay("rebuild", *world.arguments(2, True, "--until-caught-up")))
+        world.produce()
+        world.wait(lambda: world.builds()[1][2] > world.builds()[2][2] + 10)
+        said = self.done(world.ask("cutover", "--lock-timeout", 1), 75)
+        self.assertIn("build 2 is at", said)
+        said = self.done(world.ask("compare", "--lock-timeout", 1), 75)
+        self.assertIn("have not the same events", said)
+        # The one that serves was not held for longer than that.
+        before = world.builds()[1][2]
+        world.wait(lambda: world.builds()[1][2] > before + 20, seconds=20)
+
+    def test_what_cannot_be(self):
+        world = self.make()
+        said = self.done(replay("rebuild", *world.arguments(2, False)), self.NOTHING)
+        self.done(replay("run", *world.arguments(1, False)))
+        for verb in ("cutover", "rollback", "compare", "prune"):
+            said = self.done(world.ask(verb), 64)
+            self.assertIn("there is one build of tags", said)
+        said = self.done(replay("rebuild", "--from-nothing", *world.arguments(2, False)), 64)
+        self.assertIn("has the function tags already", said)
+        said = self.done(replay("run", *world.arguments(2, False, "--build", "7")), 64)
+        self.assertIn("no build 7", said)
+
+    def test_nothing_is_there_yet(self):
+        world = self.make()
+        said = self.done(replay("rebuild", "--from-nothing", *world.arguments(1, False)))
+        self.assertEqual(world.rows()[1], [1])
+
+
+class OnSQLite(Builds, unittest.TestCase):
+    store, NOTHING, DIFFERS = SQLite, 66, 4
+
+    def connect(self, world):
+        def connection():
+            database = sqlite3.connect(f"file:{world.store.name}?mode=ro", uri=True, timeout=10)
+            return lambda sql: database.execute(sql).fetchall()
+        return connection
+
+    def has(self, world, table):
+        return bool(world.store.query(f"SELECT 1 FROM sqlite_schema WHERE name = '{table}'"))
+
+    def test_indexes_and_views_go_with_what_serves(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        world.store.write("CREATE INDEX by_events ON totals (events, k); CREATE VIEW busy AS SELECT k, tag FROM totals WHERE events > 1")
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        self.done(world.ask("cutover", "--unproved"))
+        self.assertEqual(world.store.query("SELECT DISTINCT tag FROM busy"), [(2,)])
+        self.assertIn("INDEX by_events__2", str(world.store.query("EXPLAIN QUERY PLAN SELECT k FROM totals WHERE events = 3")))
+        world.store.write("CREATE TRIGGER t AFTER UPDATE ON totals BEGIN SELECT 1; END")
+        said = self.done(world.ask("rollback"), 78)
+        self.assertIn("table totals has the trigger t", said)
+        self.assertEqual(world.rows()[1], [2])
+
+
+@unittest.skipUnless(os.path.exists(f"{BIN}/pg_ctl"), "there is no PostgreSQL here")
+class OnPostgres(Builds, unittest.TestCase):
+    NOTHING, DIFFERS = 66, 4
+    number = 0
+
+    def store(self, folder):
+        OnPostgres.number += 1
+        return Postgres(SERVER, f"builds{OnPostgres.number}")
+
+    def connect(self, world):
+        return lambda: Session(SERVER, world.store.schema, Readers.JOINED)
+
+    def has(self, world, table):
+        return bool(world.store.query(f"SELECT 1 FROM pg_tables WHERE tablename = '{table}' AND schemaname = '{world.store.schema}'"))
+
+    def test_indexes_rights_and_views_go_with_what_serves(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        role = f"reader_{world.store.schema}"
+        SERVER.sql(f"CREATE ROLE {role}")
+        self.addCleanup(SERVER.sql, f"DROP OWNED BY {role}; DROP ROLE {role}")
+        world.store.write(f"""CREATE UNIQUE INDEX by_events ON totals USING btree (events, k) WHERE events > 0;
+            CREATE VIEW busy AS SELECT k, tag FROM totals WHERE events > 1; CREATE VIEW busier AS SELECT * FROM busy;
+            GRANT USAGE ON SCHEMA {world.store.schema} TO {role}; GRANT SELECT ON totals, busier TO {role}""")
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        self.done(world.ask("cutover", "--unproved"))
+        world.store.write(f"SET ROLE {role}; SELECT count(*) FROM totals; SELECT count(*) FROM busier")
+        self.assertEqual(world.store.query("SELECT DISTINCT tag FROM busier"), [(2,)])
+        self.assertEqual(world.store.query("""SELECT count(*) FROM pg_indexes WHERE tablename = 'totals'
+            AND schemaname = current_schema() AND indexdef LIKE 'CREATE UNIQUE INDEX % USING btree (events, k) WHERE (events > 0)'"""), [(1,)])
+        self.done(world.ask("rollback"))
+        self.assertEqual(world.store.query("SELECT DISTINCT tag FROM busier"), [(1,)])
+
+    def test_what_another_table_cannot_be_given(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        for made, gone, said in [
+                ("CREATE MATERIALIZED VIEW seen AS SELECT * FROM totals", "DROP MATERIALIZED VIEW seen", "the materialized view seen"),
+                ("ALTER TABLE lasts ENABLE ROW LEVEL SECURITY", "ALTER TABLE lasts DISABLE ROW LEVEL SECURITY", "row security"),
+                ("CREATE TABLE other (k text REFERENCES totals)", "DROP TABLE other", "the foreign key other_k_fkey"),
+                ("CREATE PUBLICATION p FOR TABLE totals", "DROP PUBLICATION p", "the publication p")]:
+            with self.subTest(said):
+                world.store.write(made)
+                told = self.done(world.ask("cutover", "--unproved"), 78)
+                world.store.write(gone)
+                self.assertIn(f"has {said}", told)
+                self.assertIn("effect: nothing was changed", told)
+                self.assertEqual(world.rows()[1], [1])
+
+    def test_a_reader_that_stays_in_a_transaction_is_waited_for_and_blocks_nobody(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        slow = Session(SERVER, world.store.schema, Readers.JOINED)
+        self.addCleanup(slow.close)
+        slow.ask("BEGIN; SELECT count(*) FROM totals;")
+        readers = Readers(self.connect(world))
+        self.addCleanup(readers.end)
+        said = self.done(world.ask("cutover", "--unproved", "--lock-timeout", 2), 75)
+        self.assertIn("effect:", said)
+        slow.ask("COMMIT;")
+        self.done(world.ask("cutover", "--unproved"))
+        world.wait(lambda: readers.seen[-1] == 2)
+        readers.end()
+        self.assertEqual((readers.faults, readers.seen), ([], [1, 2]))
+        self.assertLess(readers.slowest, 1)
+
+    def test_after_a_disaster_the_database_itself_is_made(self):
+        world = self.make()
+        world.store.name = SERVER.address("events", database=f"again_{world.store.schema}")
+        said = self.done(replay("rebuild", "--from-nothing", *world.arguments(1, False)))
+        self.assertIn(f"made    the database again_{world.store.schema}", said)
+        self.assertIn("made    the schema events", said)
+        found = SERVER.sql("SELECT DISTINCT tag FROM totals", database=f"again_{world.store.schema}", schema="events")
+        self.assertEqual(found, [("1",)])
+
+
+if __name__ == "__main__":
+    unittest.main()
