@@ -13,6 +13,8 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
   private var numbered: [String: String] = [:]
   /// Statements that were sent and not answered yet; nil outside of a pipeline.
   private var pending: Int?
+  /// How many were declared, which names them.
+  var cursors = 0
   /// The server has said that it ends the connection, which may not show yet.
   private var isEnded = false
 

@@ -27,6 +27,11 @@ package protocol SQLConnection: AnyObject {
   func run(_ sql: String, _ values: [SQLValue]) throws
   /// Whether there is a table of this name, which is in lower case.
   func has(_ table: String) throws -> Bool
+  /// The table of exactly this name; nil where there is none.
+  func shape(of table: String) throws -> TableShape?
+  /// All rows, in order. They are of one snapshot where the connection is in a transaction that reads one, which it has
+  /// to be in PostgreSQL.
+  func rows(_ order: RowOrder) throws -> any RowCursor
 }
 
 extension SQLConnection {
