@@ -10,7 +10,8 @@ package enum EmptyDatabase {
   package static func make(_ address: PostgresAddress) throws -> [String] {
     var made: [String] = []
     if try !isThere(address.with(schema: nil)), let name = address.database {
-      try run("CREATE DATABASE \(quoted(name)) ENCODING 'UTF8' TEMPLATE template0", on: address.with(database: maintenance))
+      try run(
+        "CREATE DATABASE \(quoted(name)) ENCODING 'UTF8' TEMPLATE template0", on: address.with(database: maintenance))
       made.append("the database \(name)")
     }
     if let schema = address.schema, try !isThere(address) {

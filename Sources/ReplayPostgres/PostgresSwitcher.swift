@@ -74,7 +74,9 @@ struct PostgresSwitcher: TableSwitching {
       """, [.text(connection.schema), .text(table)]
     ) { ($0.text(0), $0.integer(1) == 1) }
     return found.compactMap { text, isUnique in
-      text.ranges(of: " USING ").first.map { Index(isUnique: isUnique, tail: String(text[$0.lowerBound...].dropFirst())) }
+      text.ranges(of: " USING ").first.map {
+        Index(isUnique: isUnique, tail: String(text[$0.lowerBound...].dropFirst()))
+      }
     }
   }
 

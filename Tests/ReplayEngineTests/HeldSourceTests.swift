@@ -92,7 +92,9 @@ import Testing
     try source.seek(Dictionary(uniqueKeysWithValues: partitions.map { ($0, .zero) }))
     var next: [Partition: Position] = [:]
     for turn in 0..<600 {
-      if turn == 500 { bounds.set([:]) } else if chance.next() % 8 == 0 {
+      if turn == 500 {
+        bounds.set([:])
+      } else if chance.next() % 8 == 0 {
         bounds.set(
           Dictionary(
             uniqueKeysWithValues: partitions.filter { _ in chance.next() % 2 == 0 }.map {

@@ -39,7 +39,8 @@ import Testing
       what: "a partition that it does not know", serving: standing(1, [one: 5, two: 7]), target: standing(2, [one: 5]),
       lead: .behind([two])),
     Example(
-      what: "further in one", serving: standing(1, [one: 5, two: 7]), target: standing(2, [one: 6, two: 7]), lead: .ahead),
+      what: "further in one", serving: standing(1, [one: 5, two: 7]), target: standing(2, [one: 6, two: 7]),
+      lead: .ahead),
     Example(
       what: "further in one and behind in the other", serving: standing(1, [one: 5, two: 7]),
       target: standing(2, [one: 6, two: 6]), lead: .mixed(behind: [two])),
@@ -59,7 +60,9 @@ import Testing
       what: "the one that serves follows, the other reads its archive", serving: standing(1, [archive: 9, one: 3]),
       target: standing(2, [archive: 9], live: false),
       lead: .apart("build 2 reads the archive, build 1 follows the stream")),
-    Example(what: "nothing at all", serving: standing(1, [:], live: false), target: standing(2, [:], live: false), lead: .even),
+    Example(
+      what: "nothing at all", serving: standing(1, [:], live: false), target: standing(2, [:], live: false), lead: .even
+    ),
   ]
 
   @Test(arguments: examples) func lead(_ one: Example) {

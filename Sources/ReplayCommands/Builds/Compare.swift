@@ -38,7 +38,8 @@ struct Compare: ParsableCommand {
     let inspector = try target.store.inspector()
     let builds = try target.builds(inspector)
     guard let serving = builds.serving else { throw ReplayError(.unexpected, "no build of \(target.function) serves") }
-    let chosen = try target.chosen(build, or: builds.building ?? builds.previous, of: builds, "beside the one that serves")
+    let chosen = try target.chosen(
+      build, or: builds.building ?? builds.previous, of: builds, "beside the one that serves")
     if chosen.number == serving.number {
       throw ReplayError(
         .usage, "build \(chosen.number) of \(target.function) serves", effect: "nothing was compared",

@@ -164,7 +164,8 @@ struct BuildSwitching {
     ReplayError(
       .temporary, "build \(build.number) of \(build.function) cannot take its place while others use the tables",
       details: ["tried for \(target.store.lockTimeout) s (--lock-timeout)"] + error.details,
-      effect: "nothing was changed", next: "end transactions that stay open over the tables, then run the same command again")
+      effect: "nothing was changed",
+      next: "end transactions that stay open over the tables, then run the same command again")
   }
 
   private func told(_ refused: Refused) -> ReplayError {
@@ -188,7 +189,9 @@ struct BuildSwitching {
       ]
       error.next = "see \(compare); if that is what the new build is for, say --unproved"
     case .leftEvents(let count):
-      error.details = ["\(Words.plural(count, "event")) could not be applied to it, \(refused.from.left) to build \(serving)"]
+      error.details = [
+        "\(Words.plural(count, "event")) could not be applied to it, \(refused.from.left) to build \(serving)"
+      ]
       error.next = "see `replay failed list`; or say --unproved"
     }
     return error

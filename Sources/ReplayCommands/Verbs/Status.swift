@@ -27,7 +27,8 @@ struct Status: ParsableCommand {
       try inspector.builds(of: nil).filter { $0.state != .pruned }.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
     if Console.shared.isJSON {
       Console.shared.event(
-        "status_of_store", [("store", .string(path)), ("functions", .array(functions.map { Status.json($0, builds[$0.name]) }))])
+        "status_of_store",
+        [("store", .string(path)), ("functions", .array(functions.map { Status.json($0, builds[$0.name]) }))])
       return
     }
     if functions.isEmpty {

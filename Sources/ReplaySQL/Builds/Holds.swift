@@ -34,7 +34,9 @@ package struct Holds {
     }
   }
 
-  func drop(_ name: String) throws { try connection.run("DELETE FROM \(Holds.table) WHERE function = ?", [.text(name)]) }
+  func drop(_ name: String) throws {
+    try connection.run("DELETE FROM \(Holds.table) WHERE function = ?", [.text(name)])
+  }
 
   /// Empty: nobody holds it.
   func bounds(of name: String) throws -> [Partition: Position] {

@@ -61,5 +61,7 @@ extension [StoredBuild] {
   public var building: StoredBuild? { first { $0.state == .building } }
   public func number(_ number: Int) -> StoredBuild? { first { $0.number == number } }
   /// The one that served last before the one that does.
-  public var previous: StoredBuild? { filter { $0.state == .kept }.max { ($0.since, $0.number) < ($1.since, $1.number) } }
+  public var previous: StoredBuild? {
+    filter { $0.state == .kept }.max { ($0.since, $0.number) < ($1.since, $1.number) }
+  }
 }
