@@ -69,12 +69,18 @@ import Testing
     let source = held()
     try source.seek([partition: .zero])
     bounds.set([partition: Position(50)])
-    guard case .messages(let messages)? = try source.poll(milliseconds: 50) else {
-      return #expect(Bool(false), "nothing was delivered")
+    var (positions, next): ([Position], Position) = ([], .zero)
+    for _ in 0..<10 {
+      switch try source.poll(milliseconds: 50) {
+      case .messages(let messages):
+        positions += messages.messages.map(\.position)
+        next = messages.next
+      case .caughtUp(_, let end): next = end
+      default: break
+      }
     }
-    #expect(messages.messages.map(\.position) == [0, 1, 2].map { Position($0) })
-    #expect(messages.next == Position(50))
-    #expect(try say(source, 10) == [])
+    #expect(positions == [0, 1, 2].map { Position($0) })
+    #expect(next == Position(50))
     bounds.set([:])
     #expect(try say(source, 10) == ["0:103", "0 at 104"])
   }
