@@ -91,7 +91,7 @@ package enum OwnTables {
   /// Makes them where they are missing; refuses a store that a newer replay wrote.
   package static func create(on connection: any SQLConnection) throws {
     try checkFormat(on: connection)
-    for definition in definitions + KeptRows.definitions {
+    for definition in definitions + KeptRows.definitions + FilterRows.definitions {
       try connection.run(connection.dialect.definition(definition))
     }
   }
