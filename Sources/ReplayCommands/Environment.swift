@@ -69,8 +69,11 @@ struct Verb {
     options = Verb.options(in: command.helpMessage(columns: 2000))
   }
 
-  /// Flags that may be given several times.
-  private static let repeated: Set<String> = ["--function", "--function-env", "--tables"]
+  /// Flags that may be given several times, by what their values are called: some verbs have others of the same name.
+  private static let repeated: Set<String> = [
+    "--function <function>", "--function-env <function-env>", "--tables <tables>", "--from <edge>", "--to <edge>",
+    "--types <type,…>", "--keys <key|@file>", "--exclude-keys <key|@file>",
+  ]
 
   /// Flags as the help text lists them: `--name <value>` takes a value.
   private static func options(in help: String) -> [String: Kind] {
@@ -82,7 +85,7 @@ struct Verb {
         let next = place + 1 < words.count ? words[place + 1] : ""
         let takesValue = next.hasPrefix("<")
         let name = String(word.drop { $0 == "," })
-        options[name] = takesValue ? (repeated.contains(name) ? .repeated : .value) : .flag
+        options[name] = takesValue ? (repeated.contains("\(name) \(next)") ? .repeated : .value) : .flag
         break
       }
     }

@@ -12,7 +12,7 @@ enum ExitCodes {
     ("75", "The store is locked, or its answer was lost; handoff: the group has members."),
     ("76", "Another run took the function over; handoff: the group has read further."),
     ("77", "Permission."),
-    ("78", "The store was made by another version, shape or reading of the function."),
+    ("78", "The store was made by another version, shape or reading of the function, or through another filter."),
     ("79", "Events have passed the stream's retention: there would be a hole."),
     ("80", "The stream's events are not the archive's."), ("81", "The stream ends before the archive."),
     ("82", "Nothing proves the handoff."), ("99", "Only bench --threshold: slower than asked."),

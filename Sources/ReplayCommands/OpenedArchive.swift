@@ -83,10 +83,12 @@ struct OpenedArchive {
   }
 
   func decoder(
-    _ reads: [Reads], needsKey: Bool, _ options: ArchiveOptions, _ chain: ChainOptions
+    _ reads: [Reads], needsKey: Bool, filter: EventFilter = EventFilter(), _ options: ArchiveOptions,
+    _ chain: ChainOptions
   ) -> ArchiveDecoder {
     ArchiveDecoder(
-      Extraction(reads, anatomy: plan.anatomy, needsKey: needsKey), framing: options.format, limits: options.limits,
+      Extraction(reads, anatomy: plan.anatomy, needsKey: needsKey, filter: filter), framing: options.format,
+      limits: options.limits,
       dropDuplicates: chain.allowDuplicates)
   }
 

@@ -14,6 +14,9 @@ public struct FunctionIdentity: Sendable, Hashable {
   /// Where all parts of an event are, as the caller writes it: kept, and given back to who has the archive no more. Empty
   /// where nobody says: then what was kept stays.
   public let layout: String
+  /// Which events the run gives to the function; nil where nobody says: then what was kept stays. A store that was filled
+  /// through another filter refuses it.
+  public let filter: FilterStatement?
 
   public struct View: Sendable, Hashable {
     public let name: String
@@ -22,8 +25,11 @@ public struct FunctionIdentity: Sendable, Hashable {
     public let postgresSelect: String
   }
 
-  public init(_ projection: any Projection, anatomy: Anatomy? = nil, layout: String = "") {
+  public init(
+    _ projection: any Projection, anatomy: Anatomy? = nil, layout: String = "", filter: FilterStatement? = nil
+  ) {
     self.layout = layout
+    self.filter = filter
     name = projection.name
     version = projection.version
     tables = projection.tables.map(\.schema)
@@ -121,6 +127,8 @@ public struct Checkpoint: Sendable {
   public var delivered: [DeliveryMark] = []
   /// Of a function with time windows, those that are not over.
   public var windows: [Partition: OpenWindow] = [:]
+  /// The events that the tables are made of.
+  public var filter = FilterStatement()
   /// Rises with each run that opens the function.
   public var run: Int64 = 0
   /// True where the function's tables have no rows yet.

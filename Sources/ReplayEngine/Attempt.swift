@@ -13,6 +13,7 @@ final class Attempt: @unchecked Sendable {
   let router: Router?
   let workers: Int
   let frontiers: [[Partition: Position]]
+  private let filter: BlockFilter?
   /// For each function, the names of the segments that earlier runs read in part.
   private let halfRead: [Set<String>]
 
@@ -26,6 +27,7 @@ final class Attempt: @unchecked Sendable {
     self.committer = committer
     self.frontiers = frontiers
     self.halfRead = halfRead
+    filter = BlockFilter(setup.filter, setup.extraction)
     workers = max(1, setup.options.lanes)
     var ownWorkers = setup.projections.contains(where: \.hasSessions) ? setup.options.workers : nil
     // A window has all events of its partition, whatever their keys.
@@ -139,8 +141,8 @@ final class Attempt: @unchecked Sendable {
     defer { kept = block }
     while try decoder.next(block) {
       block.partitionIndex = UInt32(task.partition)
-      let facts = BlockFacts(
-        block, own: own, functions: setup.projections.count, acceptsGaps: setup.rule.acceptsGaps)
+      let facts = try BlockFacts(
+        block, own: own, functions: setup.projections.count, acceptsGaps: setup.rule.acceptsGaps, filter: filter)
       if let router {
         try router.send(block, ticket: ticket, partition: task.partition)
       } else {

@@ -1,23 +1,26 @@
 import ReplayCore
 
-/// What became of the events that one function read: the five sum to what was read, or the run fails.
+/// What became of the events that one function read: the six sum to what was read, or the run fails.
 public struct Books: Sendable, Hashable {
   public var read: UInt64 = 0
   public var applied: UInt64 = 0
   /// Left out by the function's own conditions.
   public var ignored: UInt64 = 0
+  /// Left out by the run's filter, which is asked after the function's conditions.
+  public var filtered: UInt64 = 0
   public var duplicate: UInt64 = 0
   public var parked: UInt64 = 0
   public var deadLettered: UInt64 = 0
 
   public init() {}
 
-  public var balance: Bool { read == applied + ignored + duplicate + parked + deadLettered }
+  public var balance: Bool { read == applied + ignored + filtered + duplicate + parked + deadLettered }
 
   public static func += (a: inout Books, b: Books) {
     a.read += b.read
     a.applied += b.applied
     a.ignored += b.ignored
+    a.filtered += b.filtered
     a.duplicate += b.duplicate
     a.parked += b.parked
     a.deadLettered += b.deadLettered
@@ -31,14 +34,18 @@ struct BlockFacts {
   let duplicates: [UInt64]
   /// For each function, how many records it is given.
   let wanted: [UInt64]
+  /// For each function, how many the filter left out.
+  let filtered: [UInt64]
   let compressedBytes: UInt64
   /// Where the segment stands behind this block, if a cut may be made there.
   let stand: Stand?
   let firstNumber: UInt64?
 
   /// `own`: for each function, the first mark it has not settled. Records between that and what the decoder was told
-  /// to begin at repeat the segment before: they are duplicates, where that is allowed.
-  init(_ block: RecordBlock, own: [UInt64], functions: Int, acceptsGaps: Bool) {
+  /// to begin at repeat the segment before: they are duplicates, where that is allowed. `filter` takes records out of the
+  /// block; throws `ReplayError` where it cannot decide.
+  init(_ block: RecordBlock, own: [UInt64], functions: Int, acceptsGaps: Bool, filter: BlockFilter?) throws {
+    let taken = try filter?.apply(to: block)
     scanned = UInt64(block.scanned)
     below = own.enumerated().map { function, mark in
       let dropped = block.below[function]
@@ -47,7 +54,15 @@ struct BlockFacts {
     }
     let below = below
     duplicates = below.indices.map { block.duplicates[$0] + block.below[$0] - below[$0] }
-    wanted = block.wanted(functions: functions)
+    let wanted = block.wanted(functions: functions)
+    self.wanted = wanted
+    let (scanned, duplicates) = (scanned, duplicates)
+    filtered = (0..<functions).map { function in
+      guard let filter, let taken else { return 0 }
+      // What such a function is not given, the decoder has left out for the filter.
+      return filter.isDecoded[function]
+        ? scanned - below[function] - duplicates[function] - wanted[function] : taken[function]
+    }
     compressedBytes = block.compressedBytes
     let mayStand = block.isProven && block.isRising && (acceptsGaps || !block.hasGaps) && block.nextMark > 0
     stand =
@@ -74,7 +89,8 @@ struct Ledger {
       books.read = block.scanned - block.below[function]
       books.applied = block.wanted[function]
       books.duplicate = block.duplicates[function]
-      books.ignored = books.read - books.applied - books.duplicate
+      books.filtered = block.filtered[function]
+      books.ignored = books.read - books.applied - books.duplicate - books.filtered
       entries[function][partition] += books
     }
   }

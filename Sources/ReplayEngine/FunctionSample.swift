@@ -27,7 +27,7 @@ public struct FunctionSample: Sendable {
   /// an error ends the sample and is kept in `failure`.
   public init(
     _ projections: [any Projection], _ extraction: Extraction, decoder: any Decoder, in source: any SegmentSource,
-    of segments: [Segment], limits: Limits = Limits(), now: () -> Int64
+    of segments: [Segment], filter: EventFilter = EventFilter(), limits: Limits = Limits(), now: () -> Int64
   ) {
     guard !segments.isEmpty else { return }
     let lane: Lane
@@ -45,7 +45,9 @@ public struct FunctionSample: Sendable {
     for turn in 0..<count {
       let segment = segments[turn * segments.count / count]
       let until = began + limits.milliseconds * Int64(turn + 1) / Int64(count)
-      let part = Part(blocks: max(1, limits.decompressedBytes / limits.blockBytes / count), until: until)
+      let part = Part(
+        blocks: max(1, limits.decompressedBytes / limits.blockBytes / count), until: until,
+        filter: BlockFilter(filter, extraction))
       do { try read(segment, part, lane, extraction, decoder, source, now) } catch {
         failure = error as? ReplayError ?? ReplayError(.unexpected, "\(error)")
         break
@@ -58,6 +60,7 @@ public struct FunctionSample: Sendable {
   private struct Part {
     let blocks: Int
     let until: Int64
+    let filter: BlockFilter?
   }
 
   private mutating func read(
@@ -77,6 +80,7 @@ public struct FunctionSample: Sendable {
     while try opened.next(block) {
       if block.compressedBytes > bytes, bytes > 0 { known = (seen, bytes) }
       bytes = block.compressedBytes
+      try part.filter?.apply(to: block)
       try lane.apply(block)
       seen += UInt64(block.scanned)
       events += UInt64(block.scanned)

@@ -55,13 +55,14 @@ public struct RunSetup: Sendable {
   public let options: RunOptions
   public let stop: StopRequest
   public let observe: @Sendable (RunEvent) -> Void
+  public let filter: EventFilter
   public let mode: ReadMode
 
-  /// `hasParkedKeys`: some function has them from before.
+  /// `hasParkedKeys`: some function has them from before. `extraction` was made for `filter`.
   public init(
     projections: [any Projection], plan: ArchivePlan, extraction: Extraction, source: any SegmentSource,
     decoder: any Decoder, store: any Store, rule: any ChainRule, options: RunOptions, stop: StopRequest,
-    hasParkedKeys: Bool = false, observe: @escaping @Sendable (RunEvent) -> Void
+    hasParkedKeys: Bool = false, filter: EventFilter = EventFilter(), observe: @escaping @Sendable (RunEvent) -> Void
   ) {
     self.projections = projections
     self.plan = plan
@@ -73,6 +74,7 @@ public struct RunSetup: Sendable {
     self.options = options
     self.stop = stop
     self.observe = observe
+    self.filter = filter
     mode = ReadMode(
       projections: projections, plan: plan, lanes: options.lanes,
       parks: hasParkedKeys || options.onError.choice == .park)

@@ -129,7 +129,8 @@ public struct ReplayRun {
       floor.schedule.partitions.enumerated().compactMap { index, state in
         // Where names say it, it was said before the run.
         guard let number = state.beginning, number > WideNumber(low: 0),
-          case .explicit? = state.segments.first?.numbering
+          case .explicit? = state.segments.first?.numbering,
+          setup.filter.positions(of: setup.plan.partitions[index].partition).from == nil
         else { return nil }
         return (setup.plan.partitions[index].partition, number)
       }

@@ -8,6 +8,7 @@ extension CheckpointRows {
     checkpoint.lastEvents = try lastEvents()
     checkpoint.archivedAhead = try archivedAhead()
     checkpoint.kept = try KeptRows(connection: connection, key: key).totals()
+    checkpoint.filter = try FilterRows(connection: connection, key: key).read()
     return checkpoint
   }
 }

@@ -41,6 +41,7 @@ extension SQLInspector {
       settled: try rows.settled(), halfRead: try rows.halfRead(), events: stored.events, epochs: stored.epochs)
     checkpoint.findings = try rows.findings()
     checkpoint.kept = try KeptRows(connection: connection, key: stored.key).totals()
+    checkpoint.filter = try FilterRows(connection: connection, key: stored.key).read()
     let positions = try rows.positions().map { (partition: $0.0, next: $0.1) }
     let updatedAt = Array(stored.updatedAt.utf8).withUnsafeBytes { ValueParsing.timestamp(Text($0)) }
     return FunctionStatus(

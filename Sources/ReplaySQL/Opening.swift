@@ -40,6 +40,9 @@ package struct Opening {
     for function in functions {
       let refusal = Refusal(function: function, range: range, refresh: refresh, path: connection.path)
       try refusal.check(against: stored, objects: try tables.objects())
+      try FilterRows(connection: connection, key: key(function)).open(
+        function.filter, stored: stored.first { $0.key.function == function.name && $0.key.range == range },
+        refresh: refresh)
     }
     for function in functions { try prepare(function, stored.filter { $0.key.function == function.name }) }
     let present = try tables.objects()
@@ -132,6 +135,7 @@ package struct Opening {
     else { throw unreadable("_replay_functions", "no row for \(function.name)") }
     var checkpoint = try CheckpointRows(connection: connection, key: key).read(mine, tables: function.tableNames)
     checkpoint.run = fence
+    checkpoint.filter = try FilterRows(connection: connection, key: key).read()
     return Opened(checkpoint: checkpoint, fence: fence)
   }
 }

@@ -94,12 +94,13 @@ package enum OwnTables {
     "_replay_archived_ahead", "_replay_delivered", "_replay_windows", KeptRows.table,
   ]
   /// Those that have rows of a function.
-  static let ofFunctions = ofCheckpoints + ["_replay_layouts", "_replay_views"]
+  static let ofFunctions = ofCheckpoints + ["_replay_layouts", "_replay_filters", "_replay_views"]
 
   /// Makes them where they are missing; refuses a store that a newer replay wrote.
   package static func create(on connection: any SQLConnection) throws {
     try checkFormat(on: connection)
-    for definition in definitions + KeptRows.definitions + BuildRows.definitions + Holds.definitions {
+    let all = definitions + KeptRows.definitions + FilterRows.definitions + BuildRows.definitions + Holds.definitions
+    for definition in all {
       try connection.run(connection.dialect.definition(definition))
     }
   }

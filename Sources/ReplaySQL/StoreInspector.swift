@@ -29,8 +29,9 @@ package protocol StoreInspector: Sendable {
   func builds(of function: String?) throws -> [StoredBuild]
   /// What `read` makes of the function's builds in one snapshot. Changes nothing.
   func snapshot<Found>(of function: String, _ read: (BuildSnapshot) throws -> Found) throws -> Found
-  /// The build that is made beside the one that serves: a new one where none is. Errors: `.usage` where nothing serves.
-  func beginBuild(of function: String, now: Timestamp) throws -> StoredBuild
+  /// The build that is made beside the one that serves: a new one where none is. `past`: a view of the past, of which
+  /// events in words. Errors: `.usage` where nothing serves.
+  func beginBuild(of function: String, asOf past: String?, now: Timestamp) throws -> StoredBuild
   /// Points readers at another build, in one transaction, in which `verify` may throw. The build that served stays beside
   /// it. Answers the same where it serves already. Errors: `.temporary` where readers are in the way for now, `.config`
   /// where the tables cannot be switched.

@@ -153,9 +153,11 @@ extension MemoryState {
       ?? Function(version: identity.version, shape: identity.shape, tables: [], range: range)
     if !refresh { try check(function, identity) }
     if function.range != range { throw refusal(identity, "\(function.range)", "\(range)") }
+    if let filter = identity.filter, refresh || function.checkpoint.epochs == 0 { function.checkpoint.filter = filter }
     if refresh {
       for table in function.tables { tables[table] = nil }
       function.checkpoint = Checkpoint()
+      function.checkpoint.filter = identity.filter ?? FilterStatement()
       function.kept = []
     }
     for schema in identity.tables where !(function.tables.contains(schema.storedName) && !refresh) {
@@ -185,6 +187,11 @@ extension MemoryState {
       throw refusal(identity, stored.reading, identity.reading)
     }
     if stored.shape != identity.shape { throw refusal(identity, stored.shape, identity.shape) }
+    if stored.checkpoint.epochs > 0, let filter = identity.filter,
+      let refusal = stored.checkpoint.filter.refusal(of: filter, function: identity.name, store: "memory")
+    {
+      throw refusal
+    }
   }
 
   private func refusal(_ identity: FunctionIdentity, _ found: String, _ wanted: String) -> ReplayError {

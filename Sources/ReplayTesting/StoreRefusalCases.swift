@@ -5,6 +5,7 @@ extension StoreConformance {
     Case(description: "another version is refused with both values") { subject, _ in try version(subject) },
     Case(description: "other tables are refused with both values") { subject, _ in try shape(subject) },
     Case(description: "a table belongs to one function") { subject, _ in try shared(subject) },
+    Case(description: "another filter is refused with both, and the edges stay") { subject, _ in try filter(subject) },
   ]
 
   private static func expectBoth(_ error: ReplayError, _ stored: String, _ new: String) throws {
@@ -46,6 +47,37 @@ extension StoreConformance {
     try subject.expectRows(ledger.expected(touches), "rows after a refused shape")
     try subject.run([changed], refresh: true).store.close()
     try subject.expectRows([], "rows after a refresh with another shape")
+  }
+
+  /// Until something is committed a run's filter takes the place of the one before it.
+  static func filter(_ subject: StoreUnderTest) throws {
+    let ledger = Ledger()
+    let open = { (filter: FilterStatement?, refresh: Bool) -> (store: any Store, checkpoint: Checkpoint) in
+      let store = try subject.make()
+      let identity = FunctionIdentity(ledger.function, filter: filter)
+      return (store, try store.open([identity], range: .all, refresh: refresh)[0])
+    }
+    let (narrow, wide) = (FilterStatement(words: "1% of the keys", edges: "a"), FilterStatement(words: "types b"))
+    try open(wide, false).store.close()
+    let first = try open(narrow, false)
+    try expect(first.checkpoint.filter, is: narrow, "the filter of a run before any commit")
+    try first.store.write(ledger.function, [try ledger.fold([Touch(account: "a", amount: 1)])])
+    for (other, words) in [(wide, "types b"), (FilterStatement(), "every event")] {
+      let error = try expectError(.config, "another filter") { _ = try open(other, false) }
+      try expectBoth(error, "1% of the keys", words)
+    }
+    try first.store.write(ledger.function, [])
+    try first.store.close()
+    for again in [FilterStatement(words: narrow.words, edges: "b"), nil] {
+      let run = try open(again, false)
+      try expect(run.checkpoint.filter, is: narrow, "the filter as it was first")
+      try run.store.close()
+    }
+    let anew = try open(FilterStatement(), true)
+    try expect(anew.checkpoint.filter, is: FilterStatement(), "no filter after a refresh without one")
+    try anew.store.write(ledger.function, [])
+    try anew.store.close()
+    _ = try expectError(.config, "a filter where every event is in the tables") { _ = try open(narrow, false) }
   }
 
   static func shared(_ subject: StoreUnderTest) throws {

@@ -134,6 +134,7 @@ struct TestRun {
   var maxKeptBytes = 256 << 20
   var rule: any ChainRule = NoChain()
   var stop = StopRequest()
+  var filter = EventFilter()
   /// The number of the commit that the store refuses, with all after it.
   var lastCommit = Int.max
   var observe: @Sendable (RunEvent) -> Void = { _ in }
@@ -146,7 +147,7 @@ struct TestRun {
     let hasParkedKeys = checkpoints.contains { !$0.kept.parkedKeys.isEmpty }
     let needsKey = functions.contains { !$0.isMergeOnly } || hasParkedKeys || onError.choice != .fail
     let decoder = ArchiveDecoder(
-      Extraction(functions.map(\.reads), anatomy: plan.anatomy, needsKey: needsKey), limits: limits)
+      Extraction(functions.map(\.reads), anatomy: plan.anatomy, needsKey: needsKey, filter: filter), limits: limits)
     let clock = ContinuousClock()
     let start = clock.now
     var options = RunOptions { Int64((clock.now - start) / .milliseconds(1)) }
@@ -161,7 +162,7 @@ struct TestRun {
     let setup = RunSetup(
       projections: functions, plan: plan, extraction: decoder.extraction, source: source, decoder: decoder,
       store: store, rule: rule, options: options, stop: stop, hasParkedKeys: hasParkedKeys,
-      observe: observe)
+      filter: filter, observe: observe)
     return try ReplayRun(setup, checkpoints: checkpoints).run()
   }
 }

@@ -84,6 +84,9 @@ import Testing
     #expect(refusal(Self.standing(2, [Self.one: 4], compared: (1, 0)), true) == .behind(.behind([Self.one])))
     #expect(refusal(Self.standing(2, [Self.one: 4]), false) == .behind(.behind([Self.one])))
     #expect(refusal(Self.standing(2, [Self.one: 6], compared: (1, 0)), true) == nil)
+    let part = BuildStanding(
+      Self.standing(2, even, compared: (1, 0)).build, phase: .live, next: [Self.one: Position(5)], filter: "types a")
+    #expect(refusal(part, true) == .partial("types a"))
     guard case .differs(let found) = refusal(Self.standing(2, even, compared: (1, 3)), true) else {
       return #expect(Bool(false), "3 rows differ")
     }

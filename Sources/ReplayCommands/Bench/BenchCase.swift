@@ -26,13 +26,17 @@ struct BenchCase {
   let threads: Int
   private let command: Bench
   private let rule: ArchiveChain
+  private let filter: EventFilter
 
-  init(_ command: Bench, _ archive: OpenedArchive, _ projections: [any Projection]) {
+  /// `archive`: what the filter leaves of it.
+  init(_ command: Bench, _ archive: OpenedArchive, _ projections: [any Projection], _ filter: EventFilter) {
     self.command = command
+    self.filter = filter
     self.archive = archive
     self.projections = projections
     decoder = archive.decoder(
-      projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
+      projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, filter: filter, command.archive,
+      command.chain)
     rule = archive.chain(command.chain)
     let lanes = command.work.options.lanes
     mode = ReadMode(projections: projections, plan: archive.plan, lanes: lanes)
@@ -101,7 +105,9 @@ struct BenchCase {
     kept = block
     let place = archive.plan.partitions.firstIndex { $0.partition == segment.partition }
     block.partitionIndex = UInt32(place ?? 0)
+    let filter = BlockFilter(filter, decoder.extraction)
     while try reading.next(block) {
+      try filter?.apply(to: block)
       try body(block)
       try BenchThreads.checkStop()
     }
@@ -117,7 +123,7 @@ struct BenchCase {
     options.stopMilliseconds = 0
     let setup = RunSetup(
       projections: projections, plan: archive.plan, extraction: decoder.extraction, source: archive.source,
-      decoder: decoder, store: store, rule: rule, options: options, stop: Signals.stop
+      decoder: decoder, store: store, rule: rule, options: options, stop: Signals.stop, filter: filter
     ) { _ in }
     let report = try ReplayRun(setup, checkpoints: checkpoints).run()
     try store.close()

@@ -62,7 +62,7 @@ struct BenchRuns {
     report.functions.map { function in
       let total = function.total
       return "\(function.name): \(total.read) read = \(total.applied) applied + \(total.ignored) ignored "
-        + "+ \(total.duplicate) duplicate"
+        + "+ \(total.filtered) filtered + \(total.duplicate) duplicate"
     }.joined(separator: "; ")
   }
 

@@ -65,7 +65,7 @@ struct Cutover: ParsableCommand {
     let inspector = try target.store.inspector()
     let builds = try target.builds(inspector)
     let chosen = try target.chosen(build, or: builds.building, of: builds, "that does not serve yet")
-    try BuildSwitching(target, inspector, verb: "cutover", isUnproved: unproved, needsProof: chosen.state == .building)
+    try BuildSwitching(target, inspector, verb: "cutover", isUnproved: unproved, needsProof: chosen.state != .kept)
       .point(at: chosen)
   }
 }
@@ -188,6 +188,11 @@ struct BuildSwitching {
           + "\(Words.count(comparison.rows)) differ"
       ]
       error.next = "see \(compare); if that is what the new build is for, say --unproved"
+    case .partial(let filter):
+      error.details = [
+        "it is made of \(filter), build \(serving) of \(refused.from.filter.isEmpty ? "all events" : refused.from.filter)"
+      ]
+      error.next = "if that is what readers are to see, say --unproved"
     case .leftEvents(let count):
       error.details = [
         "\(Words.plural(count, "event")) could not be applied to it, \(refused.from.left) to build \(serving)"

@@ -14,16 +14,27 @@ struct Rebuild: ParsableCommand {
       Takes the options of run. The new build has tables of its own (shade_velocity__2) in the same database; the one \
       that serves is read and followed as before. The same command resumes. With --live it follows the stream until it is \
       stopped, through the cutover too. --from-nothing is for a database that has nothing of the function: it is made \
-      where it is missing, and the build serves at once.
+      where it is missing, and the build serves at once. --as-of makes tables of the past, beside all others.
       """)
 
   @OptionGroup var options: Run
   @Flag(help: "Nothing serves: begin in an empty database, which is made where it is missing.")
   var fromNothing = false
+  @Option(
+    help: ArgumentHelp(
+      "A view of the past: a build of the events before this time or position (--to), which never serves.",
+      valueName: "edge"))
+  var asOf: String?
 
   func validate() throws {
     if options.functions.function.count != 1 { throw ValidationError("rebuild takes one function.") }
     if options.build != nil { throw ValidationError("rebuild numbers its build itself; run takes --build.") }
+    if asOf != nil {
+      let others = [
+        (options.stream.live != nil, "--live"), (!options.filter.to.isEmpty, "--to"), (fromNothing, "--from-nothing"),
+      ]
+      if let other = others.first(where: \.0)?.1 { throw ValidationError("--as-of does not go with \(other).") }
+    }
     if fromNothing, options.fullRefresh { throw ValidationError("--from-nothing has nothing to refresh.") }
   }
 
@@ -39,7 +50,9 @@ struct Rebuild: ParsableCommand {
     _ = try FunctionBuild.checked(function, number: 1)
     let inspector = try command.store.inspector()
     _ = try inspector.builds(of: function.name)
-    let build = try inspector.beginBuild(of: function.name, now: SystemTime.now())
+    if let asOf { command.filter.to = [asOf] }
+    let past = try asOf.map { _ in try RunFilter(command.filter).statement.words }
+    let build = try inspector.beginBuild(of: function.name, asOf: past, now: SystemTime.now())
     command.build = build.number
     let tables = FunctionBuild(function, number: build.number).tables.map(\.schema.storedName)
     Console.shared.say(

@@ -22,9 +22,9 @@ struct EventLayout {
     isSeen = archive.seenAnatomy != nil
   }
 
-  /// For a store's identity of a function.
-  func identity(_ projection: any Projection) -> FunctionIdentity {
-    FunctionIdentity(projection, anatomy: isSeen ? anatomy : nil, layout: isSeen ? text : "")
+  /// For a store's identity of a function. `filter` nil: the one that the store has.
+  func identity(_ projection: any Projection, _ filter: FilterStatement? = nil) -> FunctionIdentity {
+    FunctionIdentity(projection, anatomy: isSeen ? anatomy : nil, layout: isSeen ? text : "", filter: filter)
   }
 }
 

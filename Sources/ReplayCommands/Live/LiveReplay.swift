@@ -35,15 +35,22 @@ struct LiveReplay {
     defer { source.close() }
     let glance = try StoreGlance(command)
     var (found, layout) = try LiveArchive.open(command, glance)
+    var filter = try RunFilter(command.filter)
+    account.only = filter.words
     if case .success(let archive) = found {
-      let replaying = Replaying(command, archive: archive, board: board)
+      let replaying = Replaying(command, archive: archive, filter, board: board)
       try replaying.refuseStoreInside()
       replaying.sayArchive()
+      // Functions that are live need no archive, and it may be damaged.
+      if !glance.isSureToBeLive {
+        filter = try filter.resolved(in: archive, command.archive)
+        try filter.refuseLive(archive)
+      }
     }
     // Whoever is refused leaves no store behind, and an old one as it was.
     try glance.verify(source)
     let early = try glance.isSureToReplay ? HandoffPlan(found.get(), source, command) : nil
-    var store = try OpenedStore(command, layout, refresh: command.fullRefresh)
+    var store = try OpenedStore(command, layout, filter, refresh: command.fullRefresh)
     try verifyStream(source, store)
     var isIncomplete = false
     let behind = projections.indices.filter { store.checkpoints[$0].phase == .archive }
@@ -53,7 +60,7 @@ struct LiveReplay {
       for line in plan.lines { Console.shared.say("replay: \(line)") }
       let watch = try plan.watch(address, command)
       // What comes into the archive meanwhile is taken in, until nothing more has come.
-      while let summary = try pass(behind, &archive, &store, watch) {
+      while let summary = try pass(behind, &archive, filter, &store, watch) {
         isIncomplete = isIncomplete || summary.isIncomplete
       }
       try handOff(behind, plan, archive, source, store)
@@ -63,7 +70,10 @@ struct LiveReplay {
     if behind.isEmpty, let path = command.stream.handoffReport {
       Console.shared.say("replay: nothing was handed off by this run, so \(path) is left as it is")
     }
-    let isLeft = try follow(layout, source, store, isKnown: behind.count == projections.count)
+    // Else the summary of what was replayed has said it.
+    if behind.isEmpty, let words = filter.words { Console.shared.say("replay: only \(words)") }
+    let chosen = try filter.filter(store.checkpoints)
+    let isLeft = try follow(layout, source, store, chosen, isKnown: behind.count == projections.count)
     if isIncomplete || isLeft { throw ExitCode(ReplayError.Code.incomplete.rawValue) }
   }
 
@@ -77,9 +87,10 @@ struct LiveReplay {
 
   /// Replays what is left of the archive; nil where nothing was.
   private func pass(
-    _ functions: [Int], _ archive: inout OpenedArchive, _ store: inout OpenedStore, _ watch: RetentionWatch
+    _ functions: [Int], _ archive: inout OpenedArchive, _ filter: RunFilter, _ store: inout OpenedStore,
+    _ watch: RetentionWatch
   ) throws -> Summary? {
-    let replaying = Replaying(command, archive: archive, board: board)
+    let replaying = Replaying(command, archive: archive, filter, board: board)
     let checkpoints = functions.map { store.checkpoints[$0] }
     let summary: Summary
     do {
@@ -173,7 +184,7 @@ struct LiveReplay {
 
   /// True where events are kept that could not be applied. `isKnown`: the stream was compared just now.
   private func follow(
-    _ layout: EventLayout, _ source: any LiveSource, _ store: OpenedStore, isKnown: Bool
+    _ layout: EventLayout, _ source: any LiveSource, _ store: OpenedStore, _ filter: EventFilter, isKnown: Bool
   ) throws -> Bool {
     if !isKnown { try knowAgain(source, store) }
     let requiresKey = projections.contains { !$0.isMergeOnly }
@@ -181,7 +192,8 @@ struct LiveReplay {
     options.onError = command.failures.live
     options.maxKeptBytes = command.failures.maxParkedBytes
     let needsKey = requiresKey || options.onError.needsKey(store.checkpoints.map(\.kept), keysFiles: false)
-    let extraction = Extraction(projections.map(\.reads), anatomy: layout.anatomy, needsKey: needsKey)
+    let extraction = Extraction(
+      projections.map(\.reads), anatomy: layout.anatomy, needsKey: needsKey, filter: filter)
     var limits = command.archive.limits
     // Small blocks: a lane works through one before it hears that the run is to end.
     if projections.contains(where: \.hasSessions) { limits.blockBytes = min(limits.blockBytes, 32 << 10) }
@@ -198,7 +210,7 @@ struct LiveReplay {
     let voice = LiveVoice(source.name)
     let setup = LiveSetup(
       projections: projections, extraction: extraction, source: try held(source), decoder: decoder, store: store.store,
-      options: options, stop: Signals.stop, print: PayloadPrinter.print
+      options: options, stop: Signals.stop, filter: filter, print: PayloadPrinter.print
     ) {
       voice.hear($0)
       board?.hear($0)
@@ -221,18 +233,21 @@ struct OpenedStore {
   let store: any Store
   let checkpoints: [Checkpoint]
   private let command: Run
+  private let filter: RunFilter
 
-  init(_ command: Run, _ layout: EventLayout, refresh: Bool) throws {
+  init(_ command: Run, _ layout: EventLayout, _ filter: RunFilter, refresh: Bool) throws {
     self.command = command
+    self.filter = filter
     store = try command.store.open()
     let projections = try command.projections
-    checkpoints = try store.open(projections.map(layout.identity), range: .all, refresh: refresh)
+    checkpoints = try store.open(
+      projections.map { layout.identity($0, filter.statement) }, range: .all, refresh: refresh)
   }
 
   /// The same store with what was committed since.
   func reopened(_ layout: EventLayout) throws -> OpenedStore {
     try store.close()
-    return try OpenedStore(command, layout, refresh: false)
+    return try OpenedStore(command, layout, filter, refresh: false)
   }
 
   func commit(_ epoch: EpochCommit) throws {

@@ -67,6 +67,9 @@ extension StatusBoard {
       "replay_events_ignored_total", .counter, "Events that the function's conditions left out; \(late).",
       books.map { ($0.0, String($0.1.ignored)) })
     out.add(
+      "replay_events_filtered_total", .counter, "Events that the run's filter left out; \(late).",
+      books.map { ($0.0, String($0.1.filtered)) })
+    out.add(
       "replay_events_duplicate_total", .counter, "Events that were there twice and applied once; \(late).",
       books.map { ($0.0, String($0.1.duplicate)) })
     out.add(

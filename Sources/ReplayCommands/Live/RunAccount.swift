@@ -6,6 +6,8 @@ import ReplayEngine
 /// came to.
 final class RunAccount {
   private let path: String?
+  /// The filter in words; nil where nothing is left out.
+  var only: String?
   private var passes: [Summary] = []
   private var handoff: JSONText?
   private var live: JSONText?
@@ -62,7 +64,7 @@ final class RunAccount {
   private func write() throws {
     guard let path else { return }
     // Without a pass every function was live before this run.
-    let last = passes.last?.json ?? [("outcome", .string("live"))]
+    let last = passes.last?.json ?? [("outcome", .string("live")), ("only", .optional(only))]
     let earlier = passes.dropLast().map { JSONText.object($0.json) }
     let members = last + [("earlier_passes", .array(earlier)), ("handoff", handoff ?? .null), ("live", live ?? .null)]
     try OutputFile.write(JSONText.object(members).text + "\n", to: path)

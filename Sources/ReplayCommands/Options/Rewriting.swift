@@ -45,6 +45,15 @@ extension FailureOptions {
   }
 }
 
+extension FilterOptions {
+  var arguments: [String] {
+    let file = { (key: String) in key.hasPrefix("@") ? "@" + InputFile.absolute(String(key.dropFirst())) : key }
+    return rewritten(
+      from.map { ("from", $0) } + to.map { ("to", $0) } + types.map { ("types", $0) } + keys.map { ("keys", file($0)) }
+        + excludeKeys.map { ("exclude-keys", file($0)) } + [("sample", sample)])
+  }
+}
+
 extension WorkOptions {
   var arguments: [String] {
     rewritten([

@@ -7,8 +7,10 @@ enum KeptWords {
   /// `read 9 = applied 5 + …`, with the keys that are parked now.
   static func books(_ books: Books, _ kept: KeptEvents?) -> String {
     let keys = kept?.parkedKeys.count ?? 0
+    // Only of a run with a filter there is anything.
+    let filtered = books.filtered == 0 ? "" : " + filtered \(Words.count(books.filtered))"
     return "read \(Words.count(books.read)) = applied \(Words.count(books.applied)) + ignored "
-      + "\(Words.count(books.ignored)) + duplicate \(Words.count(books.duplicate)) + parked "
+      + "\(Words.count(books.ignored))\(filtered) + duplicate \(Words.count(books.duplicate)) + parked "
       + "\(Words.count(books.parked))\(keys == 0 ? "" : " (\(Words.plural(keys, "key")))") + dead-lettered "
       + Words.count(books.deadLettered)
   }

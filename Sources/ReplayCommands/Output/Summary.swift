@@ -5,6 +5,8 @@ import ReplayEngine
 /// The account of a run, for a person and as JSON.
 struct Summary {
   let report: RunReport
+  /// The filter in words; nil where nothing was left out.
+  let only: String?
   let store: String
   let late: [Segment]
   /// What flags let through in earlier runs.
@@ -37,6 +39,7 @@ struct Summary {
       lines.append("\(function.name)")
       lines.append("  " + KeptWords.books(total, function.kept))
     }
+    if let only { lines.append("only      \(only)") }
     lines.append(
       "store     \(store): \(Words.plural(report.rows, "row")) written in \(Words.plural(report.epochs, "commit")) "
         + "(\(Words.seconds(report.commitMilliseconds)))")
@@ -58,6 +61,12 @@ struct Summary {
     }
     for function in report.functions
     where function.total.applied == 0 && function.total.read > 0 && function.total.parked == 0 {
+      if function.total.filtered > 0 {
+        lines.append(
+          "warning   \(function.name) applied none of \(Words.plural(function.total.read, "event")): the filter left out "
+            + "\(Words.count(function.total.filtered)), and its own conditions the others")
+        continue
+      }
       lines.append(
         "warning   \(function.name) applied none of \(Words.plural(function.total.read, "event")): see with "
           + "`replay cat --limit 1` whether --type, --time, --key and --layout say where its fields are")
@@ -94,7 +103,7 @@ struct Summary {
       ("segments_read", .number(report.segmentsRead)),
       ("segments_settled_before", .number(report.segmentsSettledBefore)), ("frames", .number(report.frames)),
       ("frames_without_checksum", .number(report.framesWithoutChecksum)), ("order", .string(report.mode)),
-      ("peak_memory_bytes", .number(Clock.peakMemory)), ("store", .string(store)),
+      ("peak_memory_bytes", .number(Clock.peakMemory)), ("only", .optional(only)), ("store", .string(store)),
       ("command", .array(command.map { .string($0) })),
       ("functions", .array(report.functions.map(Summary.function))),
       (
@@ -130,7 +139,7 @@ struct Summary {
   static func books(_ books: Books) -> [(String, JSONText)] {
     [
       ("read", .number(books.read)), ("applied", .number(books.applied)), ("ignored", .number(books.ignored)),
-      ("duplicate", .number(books.duplicate)), ("parked", .number(books.parked)),
+      ("filtered", .number(books.filtered)), ("duplicate", .number(books.duplicate)), ("parked", .number(books.parked)),
       ("dead_lettered", .number(books.deadLettered)),
     ]
   }

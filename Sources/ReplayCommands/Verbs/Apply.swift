@@ -33,7 +33,7 @@ struct Apply: ParsableCommand {
       if let live = run.stream.live {
         return try LiveReplay(run, live: live, board: nil, account: account).runUntilStopped()
       }
-      try Replaying(run, archive: archive).run()
+      try Replaying(run, archive: archive, try RunFilter(run.filter)).run()
     }
   }
 

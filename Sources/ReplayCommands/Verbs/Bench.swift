@@ -21,6 +21,7 @@ struct Bench: ParsableCommand {
 
   @OptionGroup(title: "Archive") var archive: ArchiveOptions
   @OptionGroup(title: "Function") var functions: FunctionOptions
+  @OptionGroup(title: "Filter") var filter: FilterOptions
   @Option(help: "Timed runs of each stage.")
   var runs = 5
   @Option(help: "Runs before them that do not count.")
@@ -79,10 +80,12 @@ struct Bench: ParsableCommand {
         .usage, "bench measures what runs in this process: \(other.name) does not", effect: "nothing was read",
         next: "time replay run, with --max-rate left out")
     }
-    let opened = try OpenedArchive(archive)
+    var opened = try OpenedArchive(archive)
     for line in opened.description { Console.shared.detail(line) }
     for line in opened.warnings { Console.shared.say("replay: \(line)") }
-    let bench = BenchCase(self, opened, projections)
+    let chosen = try RunFilter(filter).resolved(in: opened, archive).filter([])
+    opened.plan = chosen.plan(opened.plan)
+    let bench = BenchCase(self, opened, projections, chosen)
     let survey = try ArchiveSurvey(opened, archive, chain, threads: bench.threads)
     try checkThresholds(survey)
     let runs = try BenchRuns(bench, warmups: warmup, runs: runs, commits: !withoutCommit)

@@ -38,8 +38,10 @@ struct HandOver: ParsableCommand {
     let (positions, before) = try reached()
     let inspector = try store.inspector()
     if to == "print" {
-      try verifyNothingAhead(try inspector.followed(function))
-      return try show(positions, address)
+      let now = try inspector.followed(function)
+      try verifyNothingAhead(now)
+      try show(positions, address)
+      return warnOfFilter(now)
     }
     guard to.hasPrefix("kafka-group:"), live.hasPrefix("kafka://") else {
       throw ReplayError(
@@ -75,9 +77,17 @@ struct HandOver: ParsableCommand {
         "replay: warning: \(left) in \(store.store): the group goes on without them, with later events of parked keys too"
       )
     }
+    warnOfFilter(final)
     Console.shared.say(
       "replay: \(function) is in the hands of group \(group.name): everything before these offsets is in "
         + "\(store.store), nothing from them on; start its consumer. A replay that followed the stream ends with 76")
+  }
+
+  /// The consumer is given what the filter would have left out.
+  private func warnOfFilter(_ checkpoint: Checkpoint) {
+    if checkpoint.filter.words.isEmpty { return }
+    Console.shared.say(
+      "replay: warning: \(function) was given only \(checkpoint.filter.words); its consumer has to leave out the rest")
   }
 
   /// The positions are the stream's only if it is the one that was followed.

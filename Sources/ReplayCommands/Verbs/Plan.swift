@@ -18,6 +18,7 @@ struct Plan: ParsableCommand {
 
   @OptionGroup(title: "Archive") var archive: ArchiveOptions
   @OptionGroup(title: "Function and store") var target: TargetOptions
+  @OptionGroup(title: "Filter") var filter: FilterOptions
   @Option(help: "Keep the plan in this file, for replay apply.")
   var out: String?
   @Flag(help: "End with exit code 2 where there is work to do.")
@@ -30,6 +31,7 @@ struct Plan: ParsableCommand {
 
   func validate() throws {
     try failures.verify(stream)
+    try filter.verify(stream)
     guard out != nil else { return }
     if target.function.isEmpty || target.store == nil {
       throw ValidationError("A plan to apply needs --function and --store.")
@@ -70,6 +72,7 @@ struct Outlook {
   let lanes: Int
   /// How order per key would be kept; nil without a function.
   let mode: ReadMode?
+  let filter: RunFilter
   /// What the names alone show to be missing or doubled.
   let findings: [ChainFinding]
   /// Nil where no stream was named, or it cannot be handed off to: then a problem says why.
@@ -87,10 +90,14 @@ struct Outlook {
       ? nil
       : ReadMode(
         projections: projections, plan: archive.plan, lanes: lanes, parks: command.failures.archived.choice == .park)
-    stored = try StoredOutlook(command.target.store, projections, anatomy: archive.seenAnatomy)
-    let unsettled = stored.unsettled(archive.plan)
+    filter = try RunFilter(command.filter).resolved(in: archive, command.archive)
+    stored = try StoredOutlook(
+      command.target.store, projections, anatomy: archive.seenAnatomy, filter: filter.statement)
+    let chosen = try filter.filter(stored.functions.map(\.checkpoint))
+    let plan = chosen.plan(archive.plan)
+    let unsettled = stored.unsettled(plan)
     left = (unsettled.count, unsettled.reduce(0) { $0 + $1.entry.size })
-    sample = Outlook.sample(unsettled, projections, archive, command)
+    sample = Outlook.sample(unsettled, projections, archive, chosen, command)
     var strict = archive.chain(command.chain)
     do { _ = try strict.examineNames(archive.plan) } catch {
       problems.append(error as? ReplayError ?? ReplayError(.unexpected, "\(error)"))
@@ -98,8 +105,11 @@ struct Outlook {
     strict.allow = Set(ChainFinding.Kind.allCases)
     if strict.positions == .unstated { strict.positions = .dense }
     findings = (try? strict.examineNames(archive.plan)) ?? []
-    problems += stored.problems + stored.refusals(archive, command.chain)
+    problems += stored.problems + stored.refusals(archive, plan, command.chain)
     problems += sample.failure.map { [$0] } ?? []
+    if command.stream.live != nil {
+      do { try filter.refuseLive(archive) } catch let error as ReplayError { problems.append(error) }
+    }
     guard let live = command.stream.live else {
       problems += stored.functions.filter { $0.phase != .archive }.map {
         Replaying.follows($0.name, $0.checkpoint, stored.path ?? "")
@@ -116,19 +126,19 @@ struct Outlook {
   var hasWork: Bool { left.segments > 0 || stream?.hasWork == true }
 
   private static func sample(
-    _ segments: [Segment], _ projections: [any Projection], _ archive: OpenedArchive, _ command: Plan
+    _ segments: [Segment], _ projections: [any Projection], _ archive: OpenedArchive, _ filter: EventFilter,
+    _ command: Plan
   ) -> FunctionSample {
     let reads = projections.isEmpty ? [Reads()] : projections.map(\.reads)
     let decoder = archive.decoder(
-      reads, needsKey: projections.contains { !$0.isMergeOnly }, command.archive, command.chain)
+      reads, needsKey: projections.contains { !$0.isMergeOnly }, filter: filter, command.archive, command.chain)
     var limits = FunctionSample.Limits()
     limits.blockBytes = command.archive.blockBytes
     // What works elsewhere may change something there.
     let isOthers = projections.contains(where: \.hasSessions)
     return FunctionSample(
       projections, decoder.extraction, decoder: decoder, in: archive.source, of: isOthers ? [] : segments,
-      limits: limits,
-      now: Clock.milliseconds)
+      filter: filter, limits: limits, now: Clock.milliseconds)
   }
 
   /// Lines of work that read at once: no more than processors, segments' partitions, and lanes.

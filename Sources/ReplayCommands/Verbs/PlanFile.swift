@@ -36,7 +36,8 @@ struct PlanFile: Decodable {
   /// The file's text for a plan that was just made.
   static func text(_ command: Plan, _ archive: OpenedArchive, _ projections: [any Projection]) throws -> String {
     let arguments =
-      try command.archive.arguments + command.target.arguments + command.stream.arguments + command.chain.arguments
+      try command.archive.arguments + command.target.arguments + command.filter.arguments + command.stream.arguments
+      + command.chain.arguments
       + command.failures.arguments + command.work.arguments
     let members: [(String, JSONText)] = [
       ("replay_plan_format", .number(format)), ("directory", .string(InputFile.workingDirectory)),

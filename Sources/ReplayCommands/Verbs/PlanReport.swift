@@ -10,6 +10,7 @@ extension Outlook {
     }
     lines += [""] + partitions + [""]
     if Console.shared.isVerbose { lines += segments + [""] }
+    if let words = filter.words { lines.append("only      \(words)") }
     if let mode { lines.append("order     \(mode.rawValue), \(Words.plural(lanes, "lane"))") }
     lines += archive.warnings.map { $0.replacingFirst("warning: ", with: "warning   ") }
     lines.append("holes     \(holes)")
@@ -102,6 +103,7 @@ extension Outlook {
       ("absent_partitions", .array(archive.plan.absentPartitions.map { .string($0.description) })),
       ("findings", .array(findings.map(Summary.finding))),
       ("functions", .array(projections.map { .string($0.name) })), ("order", .optional(mode?.rawValue)),
+      ("only", .optional(filter.words)),
       ("lanes", .number(lanes)), ("store", .optional(stored.path)), ("store_exists", .bool(stored.exists)),
       ("store_functions", .array(stored.functions.map { Status.json($0) })),
       ("segments_left", .number(left.segments)), ("bytes_left", .number(left.bytes)),

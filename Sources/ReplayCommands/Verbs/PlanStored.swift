@@ -14,7 +14,7 @@ struct StoredOutlook {
   /// Functions that the store does not know yet.
   private let newcomers: Int
 
-  init(_ store: String?, _ projections: [any Projection], anatomy: Anatomy?) throws {
+  init(_ store: String?, _ projections: [any Projection], anatomy: Anatomy?, filter: FilterStatement) throws {
     let address = try store.map { try StoreAddress($0) }
     path = address?.text
     let known = try address.flatMap { try $0.exists ? $0.inspector().inspect() : nil }
@@ -26,7 +26,10 @@ struct StoredOutlook {
       guard let status = known?.first(where: { $0.name == projection.name }) else { return nil }
       let reading = FunctionIdentity(projection, anatomy: anatomy).reading
       let isSame = status.reading.isEmpty || reading.isEmpty || status.events == 0 || status.reading == reading
-      if status.version == projection.version, isSame { return nil }
+      if status.version == projection.version, isSame {
+        if status.events == 0, status.epochs == 0 { return nil }
+        return status.checkpoint.filter.refusal(of: filter, function: status.name, store: address?.name ?? "")
+      }
       let differs = status.version != projection.version
       return ReplayError(
         .config,
@@ -51,12 +54,13 @@ struct StoredOutlook {
   }
 
   /// What a run would refuse to go on from: files that changed, vanished or came late. Reads files that look changed.
-  func refusals(_ archive: OpenedArchive, _ chain: ChainOptions) -> [ReplayError] {
+  /// `plan`: what the run's filter leaves of the archive's.
+  func refusals(_ archive: OpenedArchive, _ plan: ArchivePlan, _ chain: ChainOptions) -> [ReplayError] {
     functions.filter { $0.phase == .archive }.compactMap { function in
       let known = function.checkpoint
       do {
         try ArchiveContinuity.verify(
-          plan: archive.plan, settled: known.settled, halfRead: known.halfRead, frontier: known.frontier,
+          plan: plan, settled: known.settled, halfRead: known.halfRead, frontier: known.frontier,
           digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: chain.allowLate,
           allowOverlaps: chain.allowOverlaps)
         return nil

@@ -12,6 +12,7 @@ struct Run: ParsableCommand {
   @OptionGroup(title: "Function") var functions: FunctionOptions
   @Option(help: "Run this build of the function, where several stand beside each other (`replay rebuild`).")
   var build: Int?
+  @OptionGroup(title: "Filter") var filter: FilterOptions
   @OptionGroup(title: "Store") var store: StoreOptions
   @Flag(help: "Empty the functions' tables and start over.")
   var fullRefresh = false
@@ -32,6 +33,7 @@ struct Run: ParsableCommand {
 
   func validate() throws {
     try failures.verify(stream)
+    try filter.verify(stream)
     if let build, build < 1 { throw ValidationError("--build must be at least 1.") }
     if build != nil, functions.function.count > 1 { throw ValidationError("--build is for one function.") }
   }
@@ -58,7 +60,8 @@ struct Run: ParsableCommand {
         if let live = stream.live {
           return try LiveReplay(self, live: live, board: board, account: account).runUntilStopped()
         }
-        try Replaying(self, archive: try OpenedArchive(archive), board: board).run()
+        let filter = try RunFilter(filter)
+        try Replaying(self, archive: try OpenedArchive(archive), filter, board: board).run()
       }
     }
   }
@@ -68,11 +71,13 @@ struct Run: ParsableCommand {
 struct Replaying {
   let command: Run
   var archive: OpenedArchive
+  private let filter: RunFilter
   private let board: StatusBoard?
 
-  init(_ command: Run, archive: OpenedArchive, board: StatusBoard? = nil) {
+  init(_ command: Run, archive: OpenedArchive, _ filter: RunFilter, board: StatusBoard? = nil) {
     self.command = command
     self.archive = archive
+    self.filter = filter
     self.board = board
   }
 
@@ -90,9 +95,11 @@ struct Replaying {
     let projections = try command.projections
     try refuseStoreInside()
     sayArchive()
+    let filter = try filter.resolved(in: archive, command.archive)
+    let layout = EventLayout(archive)
     let store = try command.store.open()
     let checkpoints = try store.open(
-      projections.map(EventLayout(archive).identity), range: .all, refresh: command.fullRefresh)
+      projections.map { layout.identity($0, filter.statement) }, range: .all, refresh: command.fullRefresh)
     for (projection, checkpoint) in zip(projections, checkpoints) where checkpoint.phase != .archive {
       throw Replaying.follows(projection.name, checkpoint, store.name)
     }
@@ -140,10 +147,11 @@ struct Replaying {
 
   /// What is left to read, once the archive was found to be the one that was settled.
   func resume(_ checkpoints: [Checkpoint]) throws -> (plan: ArchivePlan, late: [Segment]) {
-    var found: (plan: ArchivePlan, late: [Segment]) = (archive.plan, [])
+    let plan = try filter.filter(checkpoints).plan(archive.plan)
+    var found: (plan: ArchivePlan, late: [Segment]) = (plan, [])
     for (index, checkpoint) in checkpoints.enumerated() {
       let checked = try ArchiveContinuity.verify(
-        plan: archive.plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
+        plan: plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
         digest: { try archive.digest(of: $0, bytes: $1) }, allowLate: command.chain.allowLate,
         allowOverlaps: command.chain.allowOverlaps)
       for segment in checked.unproved {
@@ -188,11 +196,13 @@ struct Replaying {
     var reading = command.archive
     // What is read ahead of a function that takes its time has to be worked through before each commit.
     if projections.contains(where: \.hasSessions) { reading.blockBytes = min(reading.blockBytes, 32 << 10) }
-    let decoder = archive.decoder(projections.map(\.reads), needsKey: needsKey, reading, command.chain)
+    let chosen = try filter.filter(checkpoints)
+    let decoder = archive.decoder(
+      projections.map(\.reads), needsKey: needsKey, filter: chosen, reading, command.chain)
     let setup = RunSetup(
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
       decoder: decoder, store: store, rule: archive.chain(command.chain), options: options,
-      stop: Signals.stop, hasParkedKeys: kept.contains { !$0.parkedKeys.isEmpty }
+      stop: Signals.stop, hasParkedKeys: kept.contains { !$0.parkedKeys.isEmpty }, filter: chosen
     ) { [board] event in
       board?.hear(event)
       switch event {
@@ -205,7 +215,8 @@ struct Replaying {
     let report = try ReplayRun(setup, checkpoints: checkpoints).run()
     board?.finished(report)
     return Summary(
-      report: report, store: store.name, late: resumed.late, earlier: checkpoints.flatMap(\.findings),
+      report: report, only: filter.words, store: store.name, late: resumed.late,
+      earlier: checkpoints.flatMap(\.findings),
       command: CommandLine.arguments.map(SecretOption.hidden))
   }
 

@@ -58,6 +58,8 @@ struct Status: ParsableCommand {
     if let time = function.updatedAt { lines.append("  committed  \(time) (\(age(of: time)) ago)") }
     lines.append("  last run   \(function.owner)")
     if !function.reading.isEmpty { lines.append("  reads      \(function.reading)") }
+    let only = function.checkpoint.filter.words
+    if !only.isEmpty { lines.append("  only       \(only)") }
     for position in function.positions {
       let (partition, next) = (position.partition, position.next)
       let half = function.checkpoint.halfRead.first { $0.partition == partition }
@@ -144,6 +146,7 @@ struct Status: ParsableCommand {
           })
       ), ("findings", .array(function.checkpoint.findings.map(Summary.finding))),
       ("kept", KeptWords.json(function.checkpoint.kept)), ("reads", .string(function.reading)),
+      ("only", .optional(function.checkpoint.filter.words.isEmpty ? nil : function.checkpoint.filter.words)),
       ("last_command", .string(function.command)),
     ])
   }

@@ -16,10 +16,13 @@ public struct Extraction: Sendable {
     public var conditions: [Condition]
     /// For each field it declared, the place in `fields`.
     public var columns: [Int]
+    /// True where the function has no conditions of its own, and those here are the filter's.
+    public var isFiltered: Bool
 
-    public init(conditions: [Condition], columns: [Int]) {
+    public init(conditions: [Condition], columns: [Int], isFiltered: Bool = false) {
       self.conditions = conditions
       self.columns = columns
+      self.isFiltered = isFiltered
     }
   }
 
@@ -31,20 +34,34 @@ public struct Extraction: Sendable {
   public private(set) var idColumn = -1
   /// Place of the stream's headers in `fields`; -1 where nobody reads them.
   public private(set) var headersColumn = -1
+  /// Places of the event's type and time in `fields`; -1 where the filter does not ask for them.
+  public private(set) var typeColumn = -1
+  public private(set) var timeColumn = -1
   public let anatomy: Anatomy
 
-  /// At most 32 functions share one read. `needsKey` asks for the partition key whatever the functions declare.
-  public init(_ reads: [Reads], anatomy: Anatomy, needsKey: Bool) {
+  /// At most 32 functions share one read. `needsKey` asks for the partition key whatever the functions declare; what
+  /// `filter` looks at is taken out too.
+  public init(_ reads: [Reads], anatomy: Anatomy, needsKey: Bool, filter: EventFilter = EventFilter()) {
     precondition(reads.count <= 32, "at most 32 functions share one read")
     self.anatomy = anatomy
     // Who reads the key needs it found wherever it is, in a file of its own too.
-    if needsKey || reads.contains(where: { $0.fields.contains(.key) }) { keyColumn = add(anatomy.key) }
+    if needsKey || filter.readsKey || reads.contains(where: { $0.fields.contains(.key) }) {
+      keyColumn = add(anatomy.key)
+    }
+    if filter.readsType { typeColumn = add(anatomy.type) }
+    if filter.readsTime { timeColumn = add(anatomy.time) }
     for read in reads {
       let columns = read.fields.map { add(anatomy.absolute($0)) }
       if let place = read.fields.firstIndex(of: .headers) { headersColumn = columns[place] }
       if let place = read.fields.firstIndex(of: .id) { idColumn = columns[place] }
       let conditions = read.conditions.map { Condition(field: columns[$0.field], values: $0.values) }
-      functions.append(Function(conditions: conditions, columns: columns))
+      // Of a function with conditions, what these leave out could not be told from what the filter does.
+      if let types = filter.types, conditions.isEmpty {
+        let condition = Condition(field: typeColumn, values: types.strings)
+        functions.append(Function(conditions: [condition], columns: columns, isFiltered: true))
+      } else {
+        functions.append(Function(conditions: conditions, columns: columns))
+      }
     }
   }
 

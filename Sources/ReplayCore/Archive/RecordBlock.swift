@@ -111,6 +111,16 @@ public final class RecordBlock {
 }
 
 extension RecordBlock {
+  /// Copies a record over one before it. Only between the decoder, whose own memory this is, and whoever reads the block.
+  public func move(_ record: Int, to place: Int) {
+    UnsafeMutablePointer(mutating: fields + place * fieldCount).update(
+      from: fields + record * fieldCount, count: fieldCount)
+    UnsafeMutablePointer(mutating: records)[place] = records[record]
+    UnsafeMutablePointer(mutating: marks)[place] = marks[record]
+    UnsafeMutablePointer(mutating: ordinals)[place] = ordinals[record]
+    UnsafeMutablePointer(mutating: masks)[place] = masks[record]
+  }
+
   /// For each function, how many of the block's records are for it.
   public func wanted(functions: Int) -> [UInt64] {
     if functions == 1 { return [UInt64(count)] }

@@ -41,18 +41,7 @@ public final class EventSigner {
     var hash: UInt64?
     if id.kind == .string || id.kind == .number, id.count > 0 { hash = KeyHash.hash(block.text(id)) }
     if let own = hash, source.kind == .string { hash = KeyHash.combine(own, KeyHash.hash(block.text(source))) }
-    return EventSign(print: print, id: hash, time: milliseconds(time, block.text(time)))
-  }
-
-  /// A time in RFC 3339, or a number of milliseconds since 1970 or, below a hundred thousand millions (which are of 1973
-  /// in milliseconds), of seconds. Nil where it is neither.
-  private static func milliseconds(_ slice: Slice, _ text: Text) -> Int64? {
-    switch slice.kind {
-    case .string: return ValueParsing.timestamp(text).map { Int64($0.microseconds / 1000) }
-    case .number:
-      guard let number = ValueParsing.integer(text) else { return nil }
-      return number.magnitude < 100_000_000_000 ? number * 1000 : number
-    default: return nil
-    }
+    return EventSign(
+      print: print, id: hash, time: EventTime.read(time.kind, block.text(time)).map { $0.microseconds / 1000 })
   }
 }

@@ -27,6 +27,7 @@ final class LiveAttempt {
   let threads: LiveLanes?
   let committer: Committer
   private let block: RecordBlock
+  private let filter: BlockFilter?
   var commits: LiveCommits
   var ledger: Ledger
   /// Places of partitions that moved since the last cut.
@@ -50,6 +51,7 @@ final class LiveAttempt {
     self.setup = setup
     self.ahead = ahead
     self.bounds = bounds
+    filter = BlockFilter(setup.filter, setup.extraction)
     let found = try setup.source.partitions().sorted { $0.partition < $1.partition }
     partitions = found.map(\.partition)
     places = Dictionary(uniqueKeysWithValues: partitions.enumerated().map { ($1, $0) })
@@ -300,8 +302,8 @@ final class LiveAttempt {
       let block = threads?.block { RecordBlock(segment: self.block.segment) } ?? self.block
       let count = try setup.decoder.decode(messages, range, settled: settled, into: block)
       block.partitionIndex = UInt32(place)
-      let facts = BlockFacts(
-        block, own: settled.map { _ in 1 }, functions: setup.projections.count, acceptsGaps: true)
+      let facts = try BlockFacts(
+        block, own: settled.map { _ in 1 }, functions: setup.projections.count, acceptsGaps: true, filter: filter)
       if let threads {
         threads.send(block, bytes: messages.byteCount(of: range.prefix(count)))
       } else {

@@ -37,10 +37,12 @@ public struct LiveSetup {
   public let print: (UnsafeRawBufferPointer?) -> PayloadPrint
   /// From the run's own thread: after every commit, when a partition has caught up, and when the stream is lost or found.
   public let observe: (LiveState) -> Void
+  public let filter: EventFilter
 
+  /// `extraction` was made for `filter`.
   public init(
     projections: [any Projection], extraction: Extraction, source: any LiveSource, decoder: any PayloadDecoder,
-    store: any Store, options: LiveOptions, stop: StopRequest,
+    store: any Store, options: LiveOptions, stop: StopRequest, filter: EventFilter = EventFilter(),
     print: @escaping (UnsafeRawBufferPointer?) -> PayloadPrint, observe: @escaping (LiveState) -> Void
   ) {
     self.projections = projections
@@ -52,6 +54,7 @@ public struct LiveSetup {
     self.stop = stop
     self.print = print
     self.observe = observe
+    self.filter = filter
   }
 }
 

@@ -7,7 +7,7 @@ package struct BuildRows {
   static let definitions = [
     """
     CREATE TABLE IF NOT EXISTS \(table) (
-      function TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL /* serving, building, kept, pruned */,
+      function TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL /* serving, building, kept, past, pruned */,
       since TEXT NOT NULL, compared_with INTEGER, compared_at TEXT, compared_rows INTEGER, differing INTEGER, ignored TEXT,
       PRIMARY KEY (function, number)
     ) STRICT, WITHOUT ROWID

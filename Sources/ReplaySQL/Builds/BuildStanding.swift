@@ -7,8 +7,13 @@ public struct BuildStanding: Sendable {
   public let next: [Partition: Position]
   /// Events that are kept because they could not be applied.
   public let left: Int
+  /// Which events it is made of, in words; empty: all of them.
+  public let filter: String
 
-  public init(_ build: StoredBuild, phase: Phase, next: [Partition: Position], left: Int = 0) {
+  public init(
+    _ build: StoredBuild, phase: Phase, next: [Partition: Position], left: Int = 0, filter: String = ""
+  ) {
+    self.filter = filter
     self.build = build
     self.phase = phase
     self.next = next
@@ -66,6 +71,8 @@ public enum SwitchRefusal: Sendable, Equatable {
   case differs(StoredBuild.Comparison)
   /// Events are left in it that are not left in the one that serves.
   case leftEvents(Int)
+  /// It is made of other events: which, in words.
+  case partial(String)
 
   /// Nil where nothing stands against it. `needsProof`: it never served, and must have been compared.
   public init?(from serving: BuildStanding, to target: BuildStanding, needsProof: Bool) {
@@ -76,6 +83,10 @@ public enum SwitchRefusal: Sendable, Equatable {
       return
     }
     guard needsProof else { return nil }
+    if target.filter != serving.filter {
+      self = .partial(target.filter.isEmpty ? "all events" : target.filter)
+      return
+    }
     if target.left > serving.left {
       self = .leftEvents(target.left)
       return

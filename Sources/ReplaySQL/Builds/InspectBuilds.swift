@@ -11,17 +11,29 @@ extension SQLInspector {
     return found
   }
 
-  package func beginBuild(of function: String, now: Timestamp) throws -> StoredBuild {
+  package func beginBuild(of function: String, asOf past: String?, now: Timestamp) throws -> StoredBuild {
     try changing { connection in
       let rows = BuildRows(connection: connection)
       let builds = try rows.known(of: function)
       guard let serving = builds.serving else { throw unknown(function) }
-      if let building = builds.building { return building }
+      let begun = try past.map { try Self.past(builds, of: $0, on: connection) } ?? builds.building
+      if let begun { return begun }
       if builds.count == 1 { try rows.put(serving) }
       let number = (builds.map(\.number).max() ?? 0) + 1
-      let build = StoredBuild(function, number: number, state: .building, since: now.description)
+      let build = StoredBuild(
+        function, number: number, state: past == nil ? .building : .past, since: now.description)
       try rows.put(build)
       return build
+    }
+  }
+
+  /// The one that is made of the same events.
+  private static func past(
+    _ builds: [StoredBuild], of filter: String, on connection: any SQLConnection
+  ) throws -> StoredBuild? {
+    try builds.first { build in
+      let key = CheckpointKey(function: build.name, range: .all)
+      return try build.state == .past && FilterRows(connection: connection, key: key).read().words == filter
     }
   }
 

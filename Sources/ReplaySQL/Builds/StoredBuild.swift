@@ -12,6 +12,8 @@ public struct StoredBuild: Sendable, Equatable {
     case building
     /// It served before.
     case kept
+    /// It is a view of the past, which ends at a position or time and never serves.
+    case past
     /// Its tables are gone; its number is not given again.
     case pruned
   }
