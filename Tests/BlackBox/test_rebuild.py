@@ -1,5 +1,5 @@
 """Builds beside each other, as a user has them: rebuild, compare, cutover, rollback, prune; on SQLite and on PostgreSQL."""
-import json, os, sqlite3, unittest
+import collections, os, sqlite3, unittest
 
 from builds import Postgres, Readers, Session, SQLite, World
 from postgres_server import BIN, Server, kill
@@ -133,6 +133,32 @@ class Builds:
         self.assertIn("has the function tags already", said)
         said = self.done(replay("run", *world.arguments(2, False, "--build", "7")), 64)
         self.assertIn("no build 7", said)
+
+    def test_a_view_of_the_past(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        said = self.done(replay("rebuild", "--as-of", "120", *world.arguments(1, False)))
+        before = collections.Counter(event["partitionkey"] for own in world.events for event in own[:120])
+        self.assertEqual(world.store.query("SELECT k, events FROM totals__2 ORDER BY k"), sorted(before.items()))
+        # The same again goes on with the same one; another moment is another build, and so is the next rebuild.
+        self.done(replay("rebuild", "--as-of", "120", *world.arguments(1, False)))
+        self.done(replay("rebuild", "--as-of", "130", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(1, False)))
+        self.assertEqual({n: found[0] for n, found in world.builds().items()},
+                         {1: "serving", 2: "past", 3: "past", 4: "building"})
+        said = self.done(world.ask("cutover", "--build", "2"), 75)
+        self.assertIn("build 2", said)
+        self.done(world.ask("prune", "--build", "2", "--yes"))
+
+    def test_a_part_is_not_taken_for_the_whole(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        key = world.events[0][0]["partitionkey"]
+        self.done(replay("rebuild", *world.arguments(1, False, "--exclude-keys", key)))
+        said = self.done(world.ask("cutover"), 75)
+        self.assertIn("it is made of", said)
+        self.done(world.ask("cutover", "--unproved"))
+        self.assertEqual(world.store.query(f"SELECT * FROM totals WHERE k = '{key}'"), [])
 
     def test_nothing_is_there_yet(self):
         world = self.make()
