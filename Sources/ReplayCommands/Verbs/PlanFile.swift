@@ -37,7 +37,7 @@ struct PlanFile: Decodable {
   static func text(_ command: Plan, _ archive: OpenedArchive, _ projections: [any Projection]) throws -> String {
     let arguments =
       try command.archive.arguments + command.target.arguments + command.stream.arguments + command.chain.arguments
-      + command.failures.arguments + command.work.arguments
+      + command.failures.arguments + command.work.arguments + command.throttle.arguments
     let members: [(String, JSONText)] = [
       ("replay_plan_format", .number(format)), ("directory", .string(InputFile.workingDirectory)),
       ("archive", .string(archive.source.name)), ("uses_list", .bool(command.archive.filesFrom != nil)),

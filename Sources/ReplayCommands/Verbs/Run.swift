@@ -20,6 +20,7 @@ struct Run: ParsableCommand {
   @OptionGroup(title: "Chain") var chain: ChainOptions
   @OptionGroup(title: "Events that cannot be applied") var failures: FailureOptions
   @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "The target's readers") var throttle: ThrottleOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   var runOptions: RunOptions {
@@ -66,7 +67,9 @@ struct Replaying {
     }
   }
 
-  func run() throws {
+  func run() throws { try TargetThrottle.during(command) { try runWatched() } }
+
+  private func runWatched() throws {
     let projections = try command.functions.projections
     try refuseStoreInside()
     sayArchive()
@@ -168,6 +171,10 @@ struct Replaying {
     var reading = command.archive
     // What is read ahead of a function that takes its time has to be worked through before each commit.
     if projections.contains(where: \.hasSessions) { reading.blockBytes = min(reading.blockBytes, 32 << 10) }
+    if let gate = TargetThrottle.current?.gate {
+      options.pass(through: gate)
+      reading.blockBytes = min(reading.blockBytes, TargetThrottle.blockBytes)
+    }
     let decoder = archive.decoder(projections.map(\.reads), needsKey: needsKey, reading, command.chain)
     let setup = RunSetup(
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,
@@ -186,7 +193,7 @@ struct Replaying {
     board?.finished(report)
     return Summary(
       report: report, store: store.name, late: resumed.late, earlier: checkpoints.flatMap(\.findings),
-      command: CommandLine.arguments.map(SecretOption.hidden))
+      command: CommandLine.arguments.map(SecretOption.hidden), throttle: TargetThrottle.current?.account)
   }
 
   /// Says what was done, and ends with the exit code that says it too.
