@@ -25,6 +25,8 @@ package final class PostgresStore: Store {
     package var sleep: @Sendable (Int) -> Void
     /// What rows go through on their way into the database, slice by slice; nil: all of an epoch at once.
     package var gate: WorkGate?
+    /// The rows of the first slice; what it took decides of the next one.
+    package var sliceRows = 500
 
     package init(
       patienceMilliseconds: Int32 = 10_000, command: String = "",

@@ -225,14 +225,18 @@ final class PostgresWriter: @unchecked Sendable {
     _ epoch: EpochCommit, _ sending: [TableSchema: RowSending], on connection: PostgresConnection
   ) throws {
     let tables = epoch.functions.flatMap(\.changes).filter { $0.count > 0 }.map(\.schema)
-    for table in Set(tables).intersection(keyless).sorted(by: { $0.name < $1.name }) {
+    let lacking = Set(tables).intersection(keyless)
+    guard !lacking.isEmpty else { return }
+    // The answer to an earlier attempt may have been lost.
+    let keyed = try connection.keyedTables()
+    for table in lacking.sorted(by: { $0.name < $1.name }) where !keyed.contains(table.name) {
       try connection.writing {
         // The epoch finds out the same, and says it.
         guard try fences.takeover(of: epoch, on: connection) == nil else { return }
         try sending[table]?.addKey()
       }
-      keyless.remove(table)
     }
+    keyless.subtract(lacking)
   }
 
   private func write(_ function: EpochCommit.Function, _ sending: [TableSchema: RowSending]) throws -> UInt64 {
@@ -244,7 +248,7 @@ final class PostgresWriter: @unchecked Sendable {
       let deletes = sets.flatMap(\.deletes)
       let count = sets.reduce(0) { $0 + $1.count }
       if let gate = options.gate {
-        var slice = slices[table] ?? SliceSize()
+        var slice = slices[table] ?? SliceSize(rows: options.sliceRows)
         defer { slices[table] = slice }
         try sending.delete(deletes, through: gate, &slice)
         try sending.write(sets, through: gate, &slice)

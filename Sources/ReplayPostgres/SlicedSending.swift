@@ -2,7 +2,7 @@ import ReplayCore
 
 /// How many rows go at once where others are to have their turn between them: so many as take some milliseconds.
 struct SliceSize: Equatable {
-  private(set) var rows = 500
+  var rows: Int
 
   /// Long enough that its statements' own cost is small, short beside what a reader notices.
   static let aimMicroseconds: Int64 = 5_000
