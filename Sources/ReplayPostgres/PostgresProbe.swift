@@ -91,7 +91,7 @@ package final class PostgresProbe: LatencyProbe, @unchecked Sendable {
       if keys.isEmpty { asksLeft = PostgresProbe.asksOfNoSample }
       return
     }
-    if isSampling { keys = [] }
+    if isSampling { (keys, asksLeft) = ([], PostgresProbe.asksOfNoSample) }
     let failure = PostgresFailure(result?.handle)
     switch failure.state {
     // Not made yet, or about to be made anew; and a reader that has waited as long as it may.
