@@ -5,7 +5,7 @@ export SWIFT_BACKTRACE ?= enable=no
 # Every test at once on few cores: the time limits of the last ones would run while they wait for a thread.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 3
 
-.PHONY: deps build release demo test unit sanitize blackbox order kill torture lint bench bench-data bench-peers bench-live fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox order kill torture lint bench bench-data bench-peers bench-live bench-readers fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -79,6 +79,9 @@ bench-live: release ## append to row, and catching up from a backlog (ARGS="--ro
 	$(SWIFT) build -c release --product kafka-mock
 	$(SWIFT) build -c release --product kafka-probe
 	python3 Benchmarks/Live/bench_live.py $(ARGS)
+
+bench-readers: release ## PostgreSQL's readers beside a replay, slowed and not (ARGS="--rounds 5 --raw PATH")
+	python3 Benchmarks/PostgreSQL/bench_readers.py $(ARGS)
 
 fixtures:
 	python3 fixtures/generate.py fixtures

@@ -53,7 +53,7 @@ final class Attempt: @unchecked Sendable {
       ? try Router(
         lanes, partitions: setup.plan.partitions.count, keyColumn: setup.extraction.keyColumn,
         // What is queued has to be worked through before each cut, and who works elsewhere may be slow.
-        maxBlocksPerTicket: lanes.contains(where: \.hasSessions) ? 1 : 8) : nil
+        maxBlocksPerTicket: lanes.contains(where: \.hasSessions) ? 1 : 8, gate: setup.options.gate) : nil
   }
 
   /// True: all is committed. False: asked to stop.
@@ -110,7 +110,7 @@ final class Attempt: @unchecked Sendable {
     var pauseMilliseconds = 1
     while true {
       if let step = floor.quietly(step) { return step }
-      if setup.decoder.help() {
+      if setup.options.gate == nil, setup.decoder.help() {
         pauseMilliseconds = 1
       } else {
         // Nobody tells when there is something to help with again: it is looked for less and less often.
@@ -139,14 +139,16 @@ final class Attempt: @unchecked Sendable {
     let decoder = try setup.decoder.open(segment, in: setup.source, range: range)
     var block = kept ?? setup.decoder.makeBlock(for: segment)
     defer { kept = block }
-    while try decoder.next(block) {
+    let gate = setup.options.gate
+    while try gate.working({ try decoder.next(block) }) {
       block.partitionIndex = UInt32(task.partition)
       let facts = try BlockFacts(
         block, own: own, functions: setup.projections.count, acceptsGaps: setup.rule.acceptsGaps, filter: filter)
       if let router {
         try router.send(block, ticket: ticket, partition: task.partition)
       } else {
-        try lane(task, worker).apply(block)
+        let lane = lane(task, worker)
+        try gate.working(alone: !lane.hasSessions) { try lane.apply(block) }
       }
       guard account(facts, task, worker) else { return false }
       if router != nil {

@@ -78,11 +78,14 @@ extension Attempt {
   /// The changes of these lanes. Where there are many, several threads sort and copy them: at a cut through all lanes
   /// nobody else has anything to do.
   private func changes(of places: [Int]) throws -> [[LaneCut]] {
-    let threads = min(workers, places.count)
+    let gate = setup.options.gate
+    let threads = gate == nil ? min(workers, places.count) : 1
     let bytes = places.reduce(0) { $0 + lanes[$1].load.changedBytes }
     // Each lane waits for its own worker.
     let waits = lanes.contains { $0.hasSessions }
-    guard waits || threads > 1 && bytes > Attempt.sideBySideBytes else { return try places.map { try lanes[$0].cut() } }
+    guard waits || threads > 1 && bytes > Attempt.sideBySideBytes else {
+      return try places.map { place in try gate.working { try lanes[place].cut() } }
+    }
     let next = Atomic<Int>(0)
     let found = Mutex<[Int: Result<[LaneCut], any Error>]>([:])
     try SideBySide.run(waits ? places.count : threads, named: "replay-cut") { [self] _ in

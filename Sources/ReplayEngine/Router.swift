@@ -51,10 +51,12 @@ final class Router: @unchecked Sendable {
   private let desk: Monitor<Desk>
   private let keyColumn: Int
   private let maxBlocksPerTicket: Int
+  private let gate: WorkGate?
   private var threads: [NamedThread] = []
 
-  init(_ lanes: [Lane], partitions: Int, keyColumn: Int, maxBlocksPerTicket: Int = 8) throws {
+  init(_ lanes: [Lane], partitions: Int, keyColumn: Int, maxBlocksPerTicket: Int = 8, gate: WorkGate? = nil) throws {
     self.lanes = lanes
+    self.gate = gate
     self.keyColumn = keyColumn
     self.maxBlocksPerTicket = maxBlocksPerTicket
     desk = Monitor(
@@ -119,7 +121,9 @@ final class Router: @unchecked Sendable {
     while let shared = next(lane) {
       do {
         try shared.selections[lane].withUnsafeBufferPointer { selection in
-          try lanes[lane].apply(shared.block, selection: selection)
+          try gate.working(alone: !lanes[lane].hasSessions) {
+            try lanes[lane].apply(shared.block, selection: selection)
+          }
         }
         release(shared, by: lane)
       } catch {

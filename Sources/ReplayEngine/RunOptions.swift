@@ -28,10 +28,23 @@ public struct RunOptions: Sendable {
   public var stopMilliseconds: Int64 = 1_500
   /// Of a plan of one segment, the records that are read; nil: all.
   public var records: UInt64?
+  /// What all work goes through, piece by piece, where others are to have their turn.
+  package private(set) var gate: WorkGate?
   public var now: @Sendable () -> Int64
 
   /// `now`: a clock in milliseconds that never goes back.
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+
+  /// Has all work go through the gate, and none of it come in one large piece.
+  package mutating func pass(through gate: WorkGate) {
+    self.gate = gate
+    commitBytes = min(commitBytes, RunOptions.gatedCommitBytes)
+    // What is held back has to be worked through before each cut.
+    holdAboveBytes = .max
+  }
+
+  /// A lane sorts and copies its changes at each cut, which nothing interrupts.
+  static let gatedCommitBytes = 16 << 20
 }
 
 /// What a run says while it goes.

@@ -13,13 +13,14 @@ import ReplayCore
 /// with its code.
 struct Connecting {
   let address: PostgresAddress
+  let program: String
 
   /// Ours, where neither the address nor a service file says anything.
   private static let connectSeconds = 10
 
   /// A connected handle. Throws `LostConnection` where another try may succeed, else a `ReplayError`.
   func handle() throws -> OpaquePointer {
-    let parameters = address.parameters.merging(Connecting.own) { given, _ in given }
+    let parameters = address.parameters.merging(own) { given, _ in given }
     let first = try start(parameters)
     let environment = getenv("PGSSLMODE").map { String(cString: $0) }
     let known = Connecting.effective(first)
@@ -31,9 +32,9 @@ struct Connecting {
     return try finish(second, Connecting.effective(second))
   }
 
-  private static let own = [
-    "client_encoding": "UTF8", "fallback_application_name": "replay", "tcp_user_timeout": "30000",
-  ]
+  private var own: [String: String] {
+    ["client_encoding": "UTF8", "fallback_application_name": program, "tcp_user_timeout": "30000"]
+  }
 
   private static func effective(_ handle: OpaquePointer) -> [String: String] {
     guard let options = PQconninfo(handle) else { return [:] }

@@ -25,7 +25,7 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
   /// The connection, set up for a store. Throws `LostConnection` where another try may succeed.
   init(_ address: PostgresAddress, _ settings: Session) throws {
     path = address.shown
-    handle = try Connecting(address: address).handle()
+    handle = try Connecting(address: address, program: settings.program).handle()
     do { schema = try settings.begin(handle, address) } catch {
       PQfinish(handle)
       throw error
@@ -237,6 +237,9 @@ final class PostgresConnection: SQLConnection, @unchecked Sendable {
 struct PostgresError: Error {
   let failure: PostgresFailure
   let error: ReplayError
+
+  /// A number left its 64 bits.
+  var isOverflow: Bool { failure.state == "22003" }
 }
 
 /// Owns a result of libpq.

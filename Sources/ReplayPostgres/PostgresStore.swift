@@ -23,16 +23,21 @@ package final class PostgresStore: Store {
     package var now: @Sendable () -> Timestamp
     /// Waits so many milliseconds.
     package var sleep: @Sendable (Int) -> Void
+    /// What rows go through on their way into the database, slice by slice; nil: all of an epoch at once.
+    package var gate: WorkGate?
+    /// The rows of the first slice; what it took decides of the next one.
+    package var sliceRows = 500
 
     package init(
       patienceMilliseconds: Int32 = 10_000, command: String = "",
       now: @escaping @Sendable () -> Timestamp = SystemTime.now,
-      sleep: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0 * 1000)) }
+      sleep: @escaping @Sendable (Int) -> Void = { usleep(UInt32(clamping: $0 * 1000)) }, gate: WorkGate? = nil
     ) {
       self.patienceMilliseconds = patienceMilliseconds
       self.command = command
       self.now = now
       self.sleep = sleep
+      self.gate = gate
     }
   }
 

@@ -18,6 +18,8 @@ final class PostgresWriter: @unchecked Sendable {
   private var stagedIn = 0
   /// Tables that have no primary key yet.
   private var keyless: Set<TableSchema> = []
+  /// How many rows of a table go at once through the gate.
+  private var slices: [TableSchema: SliceSize] = [:]
 
   init(_ address: PostgresAddress, _ options: PostgresStore.Options, owner: String) {
     self.address = address
@@ -131,6 +133,7 @@ final class PostgresWriter: @unchecked Sendable {
     if session != stagedIn { (staged, stagedIn) = ([:], session) }
     let sending = try sendings(epoch, on: connection)
     do {
+      if options.gate != nil { try addKeys(epoch, sending, on: connection) }
       let fenced = try connection.pipelined {
         try connection.run(PostgresWriter.begin)
         return try fences.takeover(of: epoch, on: connection)
@@ -216,6 +219,26 @@ final class PostgresWriter: @unchecked Sendable {
     return all
   }
 
+  /// Of tables that have no primary key yet, in transactions of their own: who reads a table waits while it has none, and an
+  /// epoch that is written slowly would keep him waiting. On an empty table it takes no time.
+  private func addKeys(
+    _ epoch: EpochCommit, _ sending: [TableSchema: RowSending], on connection: PostgresConnection
+  ) throws {
+    let tables = epoch.functions.flatMap(\.changes).filter { $0.count > 0 }.map(\.schema)
+    let lacking = Set(tables).intersection(keyless)
+    guard !lacking.isEmpty else { return }
+    // The answer to an earlier attempt may have been lost.
+    let keyed = try connection.keyedTables()
+    for table in lacking.sorted(by: { $0.name < $1.name }) where !keyed.contains(table.name) {
+      try connection.writing {
+        // The epoch finds out the same, and says it.
+        guard try fences.takeover(of: epoch, on: connection) == nil else { return }
+        try sending[table]?.addKey()
+      }
+    }
+    keyless.subtract(lacking)
+  }
+
   private func write(_ function: EpochCommit.Function, _ sending: [TableSchema: RowSending]) throws -> UInt64 {
     var written: UInt64 = 0
     var done: Set<TableSchema> = []
@@ -223,9 +246,16 @@ final class PostgresWriter: @unchecked Sendable {
       let sets = function.changes.filter { $0.schema.storedName == table.storedName }
       guard let sending = sending[table] else { continue }
       let deletes = sets.flatMap(\.deletes)
-      if !deletes.isEmpty { try sending.delete(deletes) }
       let count = sets.reduce(0) { $0 + $1.count }
-      if count > 0 { try sending.write(sets, isKeyless: keyless.contains(table)) }
+      if let gate = options.gate {
+        var slice = slices[table] ?? SliceSize(rows: options.sliceRows)
+        defer { slices[table] = slice }
+        try sending.delete(deletes, through: gate, &slice)
+        try sending.write(sets, through: gate, &slice)
+      } else {
+        if !deletes.isEmpty { try sending.delete(deletes) }
+        if count > 0 { try sending.write(sets, isKeyless: keyless.contains(table)) }
+      }
       written += UInt64(deletes.count + count)
     }
     return written

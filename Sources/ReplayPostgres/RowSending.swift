@@ -5,9 +5,9 @@ import ReplaySQL
 /// Writes one epoch's rows of one table, inside its transaction: by COPY into a temporary table and one statement that
 /// merges them; into an empty table by COPY alone.
 struct RowSending {
-  private let connection: PostgresConnection
-  private let table: TableSchema
-  private let sql: PostgresTableSQL
+  let connection: PostgresConnection
+  let table: TableSchema
+  let sql: PostgresTableSQL
 
   /// `number`: of the table's temporary tables in this session.
   init(_ table: TableSchema, number: Int, on connection: PostgresConnection) {
@@ -21,7 +21,7 @@ struct RowSending {
     try connection.batch(sql.makeNewRows + "; " + sql.makeOldKeys, doing: "making temporary tables")
   }
 
-  func delete(_ keys: [[Cell]]) throws {
+  func delete(_ keys: some Sequence<[Cell]>) throws {
     try copying(sql.copy(table.keys, to: sql.oldKeys), table.keys) { writer in
       for key in keys {
         try key.withUnsafeBufferPointer { cells in
@@ -37,12 +37,20 @@ struct RowSending {
   func write(_ sets: [RowSet], isKeyless: Bool) throws {
     if isKeyless {
       let isEmpty = try connection.query(sql.isEmpty) { $0.text(0) } == ["t"]
-      if isEmpty { try copy(sets, by: sql.copyAll) }
-      try connection.batch(sql.addKey, doing: "adding the primary key of \(table.name)")
+      if isEmpty { _ = try copy(RowSet.InOrder(sets), .max, by: sql.copyAll) }
+      try addKey()
       if isEmpty { return }
     }
+    _ = try send(RowSet.InOrder(sets), .max)
+    try merge()
+  }
+
+  func addKey() throws { try connection.batch(sql.addKey, doing: "adding the primary key of \(table.name)") }
+
+  /// Sends the next `count` rows of those to come to the table of new rows, with their lists merged; what is left of them.
+  func send(_ rows: RowSet.InOrder, _ count: Int) throws -> RowSet.InOrder {
     if table.hasLists {
-      let rows = try mergedLists(sets)
+      let (rows, left) = try mergedLists(rows, count)
       try copying(sql.copy(table.columns, to: sql.newRows), table.columns) { writer in
         try withExtendedLifetime(rows.arena) {
           for row in rows.rows {
@@ -50,21 +58,24 @@ struct RowSending {
           }
         }
       }
-    } else {
-      try copy(sets, by: sql.copy(table.columns, to: sql.newRows))
+      return left
     }
-    try merge()
+    return try copy(rows, count, by: sql.copy(table.columns, to: sql.newRows))
   }
 
-  private func copy(_ sets: [RowSet], by statement: String) throws {
+  private func copy(_ rows: RowSet.InOrder, _ count: Int, by statement: String) throws -> RowSet.InOrder {
+    var (left, sent) = (rows, 0)
     do {
       try copying(statement, table.columns) { writer in
-        var rows = RowSet.InOrder(sets)
-        while let row = rows.next() { try writer.write(row) }
+        while sent < count, let row = left.next() {
+          try writer.write(row)
+          sent += 1
+        }
       }
     } catch let error as PostgresError {
-      throw named(error, sets)
+      throw named(error, rows)
     }
+    return left
   }
 
   private func copying(
@@ -81,9 +92,9 @@ struct RowSending {
   }
 
   /// The server's error with the row that it stands at.
-  private func named(_ error: PostgresError, _ sets: [RowSet]) -> any Error {
+  private func named(_ error: PostgresError, _ rows: RowSet.InOrder) -> any Error {
     guard let line = error.failure.line, line > 0 else { return error }
-    var (rows, number) = (RowSet.InOrder(sets), 0)
+    var (rows, number) = (rows, 0)
     while let row = rows.next() {
       number += 1
       if number < line { continue }
@@ -96,42 +107,54 @@ struct RowSending {
 
   /// The statement that merges; where a sum leaves its 64 bits, the row that it is about is asked for.
   private func merge() throws {
-    let mark = "_replay_merge"
+    let mark = RowSending.mark
     do {
-      try connection.batch(
-        "SAVEPOINT \(mark); \(sql.upsert); RELEASE SAVEPOINT \(mark)", doing: "merging rows into \(table.name)")
-    } catch let error as PostgresError where error.failure.state == "22003" {
-      guard let overflow = sql.overflow else { throw error }
+      try connection.batch("SAVEPOINT \(mark); \(sql.upsert); RELEASE SAVEPOINT \(mark)", doing: merging)
+    } catch let error as PostgresError where error.isOverflow {
       try connection.batch("ROLLBACK TO SAVEPOINT \(mark)")
-      let result = try connection.binary(overflow)
-      guard PQntuples(result.handle) > 0 else { throw error }
-      let arena = Arena()
-      let row = BinaryRow(result: result, row: 0)
-      let cells = try table.keys.enumerated().map { place, column in
-        try row.cell(Int32(place), column, of: table.name, in: arena)
-      }
-      let key = withExtendedLifetime(arena) {
-        cells.withUnsafeBufferPointer { $0.baseAddress.map { RowKey.text($0, table) } ?? "" }
-      }
-      throw RowKey.failure(error.error, of: key, in: table)
+      throw try overflowing(error)
     }
+  }
+
+  static let mark = "_replay_merge"
+  var merging: String { "merging rows into \(table.name)" }
+
+  /// The error with the row whose sum is too large, which is one of those in the table of new rows.
+  func overflowing(_ error: PostgresError) throws -> any Error {
+    guard let overflow = sql.overflow else { return error }
+    let result = try connection.binary(overflow)
+    guard PQntuples(result.handle) > 0 else { return error }
+    let arena = Arena()
+    let row = BinaryRow(result: result, row: 0)
+    let cells = try table.keys.enumerated().map { place, column in
+      try row.cell(Int32(place), column, of: table.name, in: arena)
+    }
+    let key = withExtendedLifetime(arena) {
+      cells.withUnsafeBufferPointer { $0.baseAddress.map { RowKey.text($0, table) } ?? "" }
+    }
+    return RowKey.failure(error.error, of: key, in: table)
   }
 
   // MARK: Lists
 
-  /// The new rows with their lists merged with those that are there.
-  private func mergedLists(_ sets: [RowSet]) throws -> (rows: [[Cell]], arena: Arena) {
+  /// The next `count` new rows with their lists merged with those that are there; and what is left of the rows.
+  private func mergedLists(
+    _ new: RowSet.InOrder, _ count: Int
+  ) throws -> (merged: (rows: [[Cell]], arena: Arena), left: RowSet.InOrder) {
     let merge = ListMerge(table)
     try copying(sql.copy(table.keys, to: sql.oldKeys), table.keys) { writer in
-      var rows = RowSet.InOrder(sets)
-      while let row = rows.next() { try writer.write(row) }
+      var (rows, sent) = (new, 0)
+      while sent < count, let row = rows.next() {
+        try writer.write(row)
+        sent += 1
+      }
     }
     let found = try connection.binary(sql.lists(merge.columns))
     let (arena, width) = (Arena(), table.columns.count)
     var (merged, next): ([[Cell]], Int32) = ([], 0)
-    var rows = RowSet.InOrder(sets)
+    var rows = new
     // Both in key order, and no key twice.
-    while let row = rows.next() {
+    while merged.count < count, let row = rows.next() {
       guard next < PQntuples(found.handle), try isKey(of: BinaryRow(result: found, row: next), row) else {
         merged.append(Array(UnsafeBufferPointer(start: row, count: width)))
         continue
@@ -142,7 +165,7 @@ struct RowSending {
       merged.append(try merge.merged(row, with: stored, in: arena))
       next += 1
     }
-    return (merged, arena)
+    return ((merged, arena), rows)
   }
 
   private func isKey(of found: BinaryRow, _ row: UnsafePointer<Cell>) throws -> Bool {

@@ -15,6 +15,8 @@ struct Session: Sendable {
   var lockMilliseconds: Int32
   /// True for small writes that need only outlive this process, not the server's machine.
   var isQuick = false
+  /// As the server lists its connections.
+  var program = "replay"
 
   /// No statement of an epoch takes longer, unless the server hangs.
   private static let statementMilliseconds = 900_000

@@ -15,4 +15,15 @@ import Testing
     let server = try #require(Server.shared, "PostgreSQL 15 could not be started: `make deps` installs it")
     try one.run(try server.scratch().underTest, Self.seed)
   }
+
+  /// The same in slices of two rows, as where readers are to have their turn between them.
+  @Test(arguments: StoreConformance.all) func postgresInSlices(_ one: StoreConformance.Case) throws {
+    let server = try #require(Server.shared, "PostgreSQL 15 could not be started: `make deps` installs it")
+    let scratch = try server.scratch()
+    var options = PostgresStore.Options(gate: WorkGate(pace: 0.9, now: { 0 }))
+    options.sliceRows = 2
+    let slow = options
+    try one.run(
+      StoreUnderTest(make: { try scratch.store(slow) }, holdsNUL: false, dump: { try scratch.dump() }), Self.seed)
+  }
 }

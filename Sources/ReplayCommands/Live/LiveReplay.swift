@@ -24,7 +24,9 @@ struct LiveReplay {
 
   /// A question that was given up because it was asked to stop is no trouble of the stream's.
   func runUntilStopped() throws {
-    do { try run() } catch let error as ReplayError where error.code == .unavailable && Signals.signal != 0 {
+    do { try TargetThrottle.during(command) { try run() } } catch let error as ReplayError
+      where error.code == .unavailable && Signals.signal != 0
+    {
       throw ExitCode(128 + Signals.signal)
     }
   }
@@ -207,6 +209,10 @@ struct LiveReplay {
     options.commitBytes = command.work.commitBytes
     options.maxStateBytes = command.work.maxStateBytes
     options.untilCaughtUp = command.stream.untilCaughtUp
+    if let gate = TargetThrottle.current?.gate {
+      options.pass(through: gate)
+      limits.blockBytes = min(limits.blockBytes, TargetThrottle.blockBytes)
+    }
     let voice = LiveVoice(source.name)
     let setup = LiveSetup(
       projections: projections, extraction: extraction, source: try held(source), decoder: decoder, store: store.store,

@@ -53,6 +53,7 @@ extension StatusBoard {
     addCounts(state, to: &out)
     addStanding(state, to: &out)
     addPartitions(state, to: &out)
+    TargetThrottle.current?.account.add(to: &out)
     addProcess(to: &out)
     return out.text
   }

@@ -19,6 +19,7 @@ extension StatusBoard {
       ("archive_bytes_left", state.archiveBytesLeft.map { .number($0) } ?? .null),
       ("partitions", .array(state.rows(now: Clock.milliseconds()).map(StatusBoard.partition))),
       ("handoff", state.handoff ?? .null),
+      ("throttle", TargetThrottle.current.map { .object($0.account.json) } ?? .null),
     ])
   }
 

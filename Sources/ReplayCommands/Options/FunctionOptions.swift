@@ -56,7 +56,8 @@ struct StoreOptions: ParsableArguments {
   }
 
   func open() throws -> any Store {
-    try address.store(lockMilliseconds: lockMilliseconds, command: StoreOptions.goOn)
+    try address.store(
+      lockMilliseconds: lockMilliseconds, command: StoreOptions.goOn, gate: TargetThrottle.current?.gate)
   }
 
   /// The store seen from outside.
@@ -100,6 +101,13 @@ enum Clock {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
+  /// Microseconds on the same clock.
+  static let microseconds: @Sendable () -> Int64 = {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
   }
 
   /// The time of day, in UTC.

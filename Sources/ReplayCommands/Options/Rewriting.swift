@@ -63,6 +63,10 @@ extension WorkOptions {
   }
 }
 
+extension ThrottleOptions {
+  var arguments: [String] { rewritten([("max-target-p99", maxTargetP99?.description)]) }
+}
+
 extension StreamOptions {
   /// Throws `.usage` where a secret is among them.
   var arguments: [String] {

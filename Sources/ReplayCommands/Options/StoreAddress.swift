@@ -70,15 +70,21 @@ enum StoreAddress {
     }
   }
 
+  /// Reads these tables as others do; nil where the store has no server whose answers could be timed.
+  func probe(_ tables: [TableSchema]) -> (any LatencyProbe)? {
+    if case .postgres(let address) = self { PostgresProbe(address, tables: tables) } else { nil }
+  }
+
   /// A store that is not opened yet. `command`: what `status` tells to run again.
-  func store(lockMilliseconds: Int32, command: String) -> any Store {
+  /// `gate`: what a run's rows go through, where its database is watched.
+  func store(lockMilliseconds: Int32, command: String, gate: WorkGate? = nil) -> any Store {
     switch self {
     case .sqlite(let path):
       SQLiteStore(
         path: path, options: SQLiteStore.Options(busyTimeoutMilliseconds: lockMilliseconds, command: command))
     case .postgres(let address):
       PostgresStore(
-        address, options: PostgresStore.Options(patienceMilliseconds: lockMilliseconds, command: command))
+        address, options: PostgresStore.Options(patienceMilliseconds: lockMilliseconds, command: command, gate: gate))
     }
   }
 }

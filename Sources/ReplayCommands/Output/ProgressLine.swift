@@ -46,6 +46,7 @@ final class ProgressLine: Sendable {
     let left = share > 0.001 ? Int64(Double(elapsed) * (1 - share) / share) : nil
     ProgressLine.arrival.withLock { $0 = left }
     if style == .none { return }
+    let throttle = TargetThrottle.current?.account
     switch style {
     case .json:
       Console.shared.event(
@@ -54,9 +55,9 @@ final class ProgressLine: Sendable {
           ("milliseconds", .number(elapsed)), ("bytes_done", .number(progress.bytes)),
           ("bytes_total", .number(totalBytes)), ("events", .number(progress.events)),
           ("events_per_second", .number(rate)), ("eta_milliseconds", left.map { .number($0) } ?? .null),
-        ])
-    case .bar: Console.shared.bar(bar(share) + line(progress, share, rate, left))
-    default: Console.shared.say("replay: " + line(progress, share, rate, left))
+        ] + (throttle.map { [("throttle", .object($0.json))] } ?? []))
+    case .bar: Console.shared.bar(bar(share) + line(progress, share, rate, left, throttle))
+    default: Console.shared.say("replay: " + line(progress, share, rate, left, throttle))
     }
   }
 
@@ -66,9 +67,11 @@ final class ProgressLine: Sendable {
   }
 
   /// The figures first: a narrow terminal cuts off the names.
-  private func line(_ progress: Progress, _ share: Double, _ rate: UInt64, _ left: Int64?) -> String {
+  private func line(
+    _ progress: Progress, _ share: Double, _ rate: UInt64, _ left: Int64?, _ throttle: ThrottleAccount?
+  ) -> String {
     let eta = share >= 1 ? "all read, committing" : left.map { "ETA " + Words.seconds($0) } ?? "ETA …"
     return "\(Words.fixed(share * 100, 1))%  \(Words.rate(rate, milliseconds: 1000))  \(eta)  "
-      + "\(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  \(name)"
+      + (throttle.map { $0.short + "  " } ?? "") + "\(Words.bytes(progress.bytes))/\(Words.bytes(totalBytes))  \(name)"
   }
 }

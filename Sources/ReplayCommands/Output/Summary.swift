@@ -12,6 +12,8 @@ struct Summary {
   /// What flags let through in earlier runs.
   let earlier: [ChainFinding]
   let command: [String]
+  /// Where the target database was watched.
+  var throttle: ThrottleAccount?
 
   /// Events were left out, or their order is not proven, because a flag allows it; or some are kept that could not be
   /// applied.
@@ -118,7 +120,7 @@ struct Summary {
       ), ("findings", .array(report.findings.map(Summary.finding))),
       ("findings_of_earlier_runs", .array(earlier.map(Summary.finding))),
       ("late_files", .array(late.map { .string($0.name) })),
-    ]
+    ] + (throttle.map { [("throttle", .object($0.json))] } ?? [])
   }
 
   private static func function(_ function: RunReport.Function) -> JSONText {

@@ -27,6 +27,7 @@ struct Plan: ParsableCommand {
   @OptionGroup(title: "Chain") var chain: ChainOptions
   @OptionGroup(title: "Events that cannot be applied") var failures: FailureOptions
   @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "The target's readers") var throttle: ThrottleOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func validate() throws {

@@ -38,7 +38,7 @@ struct PlanFile: Decodable {
     let arguments =
       try command.archive.arguments + command.target.arguments + command.filter.arguments + command.stream.arguments
       + command.chain.arguments
-      + command.failures.arguments + command.work.arguments
+      + command.failures.arguments + command.work.arguments + command.throttle.arguments
     let members: [(String, JSONText)] = [
       ("replay_plan_format", .number(format)), ("directory", .string(InputFile.workingDirectory)),
       ("archive", .string(archive.source.name)), ("uses_list", .bool(command.archive.filesFrom != nil)),

@@ -23,6 +23,7 @@ struct Run: ParsableCommand {
   @OptionGroup(title: "Chain") var chain: ChainOptions
   @OptionGroup(title: "Events that cannot be applied") var failures: FailureOptions
   @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "The target's readers") var throttle: ThrottleOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   var runOptions: RunOptions {
@@ -91,7 +92,9 @@ struct Replaying {
     }
   }
 
-  func run() throws {
+  func run() throws { try TargetThrottle.during(command) { try runWatched() } }
+
+  private func runWatched() throws {
     let projections = try command.projections
     try refuseStoreInside()
     sayArchive()
@@ -196,6 +199,10 @@ struct Replaying {
     var reading = command.archive
     // What is read ahead of a function that takes its time has to be worked through before each commit.
     if projections.contains(where: \.hasSessions) { reading.blockBytes = min(reading.blockBytes, 32 << 10) }
+    if let gate = TargetThrottle.current?.gate {
+      options.pass(through: gate)
+      reading.blockBytes = min(reading.blockBytes, TargetThrottle.blockBytes)
+    }
     let chosen = try filter.filter(checkpoints)
     let decoder = archive.decoder(
       projections.map(\.reads), needsKey: needsKey, filter: chosen, reading, command.chain)
@@ -217,7 +224,7 @@ struct Replaying {
     return Summary(
       report: report, only: filter.words, store: store.name, late: resumed.late,
       earlier: checkpoints.flatMap(\.findings),
-      command: CommandLine.arguments.map(SecretOption.hidden))
+      command: CommandLine.arguments.map(SecretOption.hidden), throttle: TargetThrottle.current?.account)
   }
 
   /// Says what was done, and ends with the exit code that says it too.

@@ -84,7 +84,7 @@ final class LiveAttempt {
       waits
       ? LiveLanes(
         lanes, keyColumn: setup.extraction.keyColumn, maxAheadBytes: setup.options.maxAheadBytes,
-        maxChangedBytes: 2 * setup.options.commitBytes, now: setup.options.now) : nil
+        maxChangedBytes: 2 * setup.options.commitBytes, gate: setup.options.gate, now: setup.options.now) : nil
     ledger = Ledger(functions: setup.projections.count, partitions: partitions.count)
     block = RecordBlock(segment: Segment(live: partitions.first ?? Partition(log: "", id: []), of: setup.source.name))
     commits = LiveCommits(
@@ -307,7 +307,7 @@ final class LiveAttempt {
       if let threads {
         threads.send(block, bytes: messages.byteCount(of: range.prefix(count)))
       } else {
-        try lanes[0].apply(block)
+        try setup.options.gate.working { try lanes[0].apply(block) }
       }
       ledger.enter(facts, partition: place)
       return count

@@ -62,6 +62,7 @@ final class LiveLanes: @unchecked Sendable {
   private let keyColumn: Int
   private let maxAheadBytes: Int
   private let maxChangedBytes: Int
+  private let gate: WorkGate?
   private let now: @Sendable () -> Int64
   /// Batches that are not full may wait for more events.
   private let mayWait: Bool
@@ -74,12 +75,14 @@ final class LiveLanes: @unchecked Sendable {
   /// There is room for more while less than `maxAheadBytes` of events wait for lanes, and less than `maxChangedBytes` of
   /// changes for a commit.
   init(
-    _ lanes: [Lane], keyColumn: Int, maxAheadBytes: Int, maxChangedBytes: Int, now: @escaping @Sendable () -> Int64
+    _ lanes: [Lane], keyColumn: Int, maxAheadBytes: Int, maxChangedBytes: Int, gate: WorkGate? = nil,
+    now: @escaping @Sendable () -> Int64
   ) {
     self.lanes = lanes
     self.keyColumn = keyColumn
     self.maxAheadBytes = maxAheadBytes
     self.maxChangedBytes = maxChangedBytes
+    self.gate = gate
     self.now = now
     mayWait = lanes.contains(where: \.mayWait)
     desk = Monitor(
@@ -211,7 +214,9 @@ final class LiveLanes: @unchecked Sendable {
   private func perform(_ work: Work, _ lane: Int) throws -> Bool {
     switch work {
     case .apply(let shared, let records):
-      try records.withUnsafeBufferPointer { try lanes[lane].apply(shared.block, selection: $0) }
+      try gate.working(alone: false) {
+        try records.withUnsafeBufferPointer { try lanes[lane].apply(shared.block, selection: $0) }
+      }
       done(lane) { desk in
         desk.blocksAhead[lane] -= 1
         shared.lanesLeft -= 1

@@ -18,10 +18,18 @@ public struct LiveOptions: Sendable {
   public var onError = FailurePolicy()
   /// What a store may keep of one function's events that were left, in bytes.
   public var maxKeptBytes = 256 << 20
+  /// What all work goes through, piece by piece, where others are to have their turn.
+  package private(set) var gate: WorkGate?
   public var now: @Sendable () -> Int64
 
   /// `now`: a clock in milliseconds that never goes back.
   public init(now: @escaping @Sendable () -> Int64) { self.now = now }
+
+  /// Has all work go through the gate, and none of it come in one large piece.
+  package mutating func pass(through gate: WorkGate) {
+    self.gate = gate
+    commitBytes = min(commitBytes, RunOptions.gatedCommitBytes)
+  }
 }
 
 /// Everything that a live run is made of.
