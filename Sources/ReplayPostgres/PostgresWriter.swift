@@ -230,11 +230,14 @@ final class PostgresWriter: @unchecked Sendable {
     // The answer to an earlier attempt may have been lost.
     let keyed = try connection.keyedTables()
     for table in lacking.sorted(by: { $0.name < $1.name }) where !keyed.contains(table.name) {
-      try connection.writing {
-        // The epoch finds out the same, and says it.
-        guard try fences.takeover(of: epoch, on: connection) == nil else { return }
-        try sending[table]?.addKey()
+      let isOurs = try connection.writing {
+        let isOurs = try fences.takeover(of: epoch, on: connection) == nil
+        if isOurs { try sending[table]?.addKey() }
+        return isOurs
       }
+      // The epoch finds out the same, and says it.
+      guard isOurs else { return }
+      keyless.remove(table)
     }
     keyless.subtract(lacking)
   }
