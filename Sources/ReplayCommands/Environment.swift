@@ -70,7 +70,7 @@ struct Verb {
   }
 
   /// Flags that may be given several times.
-  private static let repeated: Set<String> = ["--function", "--function-env", "--tables"]
+  private static let repeated: Set<String> = ["--function", "--function-env", "--ignore", "--tables"]
 
   /// Flags as the help text lists them: `--name <value>` takes a value.
   private static func options(in help: String) -> [String: Kind] {

@@ -96,7 +96,7 @@ struct Root: ParsableCommand {
     version: "replay 0.1.0",
     subcommands: [
       Run.self, Plan.self, Apply.self, Check.self, Status.self, Wait.self, Failed.self, HandOver.self, Cat.self,
-      Append.self, Bench.self, TryFunction.self, Init.self, Manual.self,
+      Append.self, Bench.self, TryFunction.self, Diff.self, Init.self, Manual.self,
     ],
     defaultSubcommand: Run.self)
 

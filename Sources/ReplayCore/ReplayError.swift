@@ -6,6 +6,8 @@ public struct ReplayError: Error, Sendable {
     case unexpected = 1
     /// Finished, but records were left out because a flag allowed it.
     case incomplete = 3
+    /// What was compared is not the same.
+    case different = 4
     case usage = 64
     /// The archive is damaged, its chain is broken, or an event is not what the function said.
     case data = 65
