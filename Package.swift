@@ -93,7 +93,10 @@ let package = Package(
     tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayDecode", "ReplayFunctions", "ReplayTesting"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
     tests(
-      "ReplayCommandsTests", imports: ["ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQLite", "ReplayCommands"]),
+      "ReplayCommandsTests",
+      imports: [
+        "ReplayCore", "ReplayEngine", "ReplayHTTP", "ReplaySQL", "ReplaySQLite", "ReplayTesting", "ReplayCommands",
+      ]),
     tests("RetailProjectionsTests", imports: ["ReplayCore", "RetailProjections", "ReplayTesting"]),
   ],
   cxxLanguageStandard: .cxx17

@@ -71,7 +71,8 @@ struct Verb {
 
   /// Flags that may be given several times, by what their values are called: some verbs have others of the same name.
   private static let repeated: Set<String> = [
-    "--function <function>", "--function-env <function-env>", "--tables <tables>", "--from <edge>", "--to <edge>",
+    "--function <function>", "--function-env <function-env>", "--tables <tables>", "--ignore <ignore>", "--from <edge>",
+    "--to <edge>",
     "--types <type,…>", "--keys <key|@file>", "--exclude-keys <key|@file>",
   ]
 

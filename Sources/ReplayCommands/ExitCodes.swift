@@ -4,7 +4,7 @@ enum ExitCodes {
     ("0", "Every event is settled, now or before."), ("1", "Something that should not happen."),
     ("2", "Only plan --detailed-exitcode: there is work to do."),
     ("3", "Done, but something was left out because a flag allows it, or is kept because it could not be applied."),
-    ("4", "Only diff: the two have different rows."), ("64", "Usage."),
+    ("4", "Only diff and compare: the two have different rows."), ("64", "Usage."),
     ("65", "The archive is damaged, its chain is broken, or an event is not what the function declares."),
     ("66", "There is no such archive, or nothing in it can be read; or no such database."),
     ("69", "A disk or service failed."),

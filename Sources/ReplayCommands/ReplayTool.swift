@@ -95,10 +95,9 @@ struct Root: ParsableCommand {
       """,
     version: "replay 0.1.0",
     subcommands: [
-      Run.self, Plan.self, Apply.self, Rebuild.self, Compare.self, Cutover.self, Rollback.self, Prune.self, Check.self,
-      Status.self,
-      Wait.self, Failed.self, HandOver.self, Cat.self, Append.self, Bench.self, TryFunction.self, Init.self,
-      Manual.self,
+      Run.self, Plan.self, Apply.self, Check.self, Rebuild.self, Compare.self, Cutover.self, Rollback.self, Prune.self,
+      Status.self, Wait.self, Failed.self, HandOver.self, Cat.self, Append.self, TryFunction.self, Diff.self,
+      Bench.self, Init.self, Manual.self,
     ],
     defaultSubcommand: Run.self)
 

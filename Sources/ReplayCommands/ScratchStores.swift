@@ -36,15 +36,43 @@ final class ScratchStores {
 
   private func path(_ number: Int) -> String { "\(directory)/\(number).db" }
 
-  private func remove(_ path: String) { for end in ["", "-wal", "-shm", "-journal"] { unlink(path + end) } }
+  /// The path of a database that is not there yet; it stays until it is removed, or all are.
+  func path() -> String {
+    defer { made += 1 }
+    return path(made)
+  }
+
+  /// Removes a database that nobody has open.
+  func remove(_ path: String) { for end in ["", "-wal", "-shm", "-journal"] { unlink(path + end) } }
+
+  /// Copies a database that was closed.
+  func copy(_ path: String, to other: String) throws {
+    try explaining {
+      let (from, to) = (open(path, O_RDONLY), open(other, O_WRONLY | O_CREAT | O_EXCL, 0o600))
+      defer { for descriptor in [from, to] where descriptor >= 0 { close(descriptor) } }
+      var buffer = [UInt8](repeating: 0, count: 1 << 20)
+      while from >= 0, to >= 0 {
+        let count = read(from, &buffer, buffer.count)
+        if count == 0 { return }
+        if count < 0 || write(to, buffer, count) != count { break }
+      }
+      throw ReplayError(
+        .cannotCreate, "cannot copy a temporary database in \(directory): \(String(cString: strerror(errno)))",
+        effect: "nothing is kept")
+    }
+  }
 
   /// Lends the path of a database that is not there yet, and removes what was made there.
   func lend<Result>(_ body: (String) throws -> Result) throws -> Result {
-    let path = path(made)
-    made += 1
+    let path = path()
     defer { remove(path) }
-    do { return try body(path) } catch var error as ReplayError {
-      if error.description.contains(path), error.code == .cannotCreate || error.code == .unavailable {
+    return try explaining { try body(path) }
+  }
+
+  /// Says what to do where there is no room for these databases.
+  func explaining<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch var error as ReplayError {
+      if error.description.contains(directory), error.code == .cannotCreate || error.code == .unavailable {
         error.next = "set TMPDIR to a disk with room" + otherwise
       }
       throw error

@@ -42,7 +42,7 @@ enum Signals {
       if keeps.load(ordering: .acquiring) {
         say("\nreplay: stopped at once: what was read since the last commit is dropped and will be read again\n")
       } else {
-        say("\nreplay: stopped at once: a directory replay-bench-… may be left in TMPDIR\n")
+        say("\nreplay: stopped at once: a directory replay-… may be left in TMPDIR\n")
       }
       _exit(128 + number)
     }

@@ -35,7 +35,7 @@ public struct ReplayRun {
     let settledBefore = settledEnds.count(in: setup.plan)
     var report = RunReport()
     report.segmentsSettledBefore = settledBefore
-    var bounds = setup.options.records.map { [0: ReadBound(partition: 0, segment: 0, ordinal: $0)] } ?? [:]
+    var bounds = setup.plan.bound(afterRecords: setup.options.records).map { [$0.partition: $0] } ?? [:]
     var holdsBack = true
     let deliveries = DeliveryLog.all(setup.projections, checkpoints, in: setup.store)
     var first: ReplayError?
@@ -199,6 +199,12 @@ struct SettledEnds {
 }
 
 extension ArchivePlan {
+  /// The bound behind so many records of the last segment of the last partition; nil: none.
+  func bound(afterRecords records: UInt64?) -> ReadBound? {
+    guard let records, let segments = partitions.last?.segments, !segments.isEmpty else { return nil }
+    return ReadBound(partition: partitions.count - 1, segment: segments.count - 1, ordinal: records)
+  }
+
   /// The bound just before the record that the error is about; nil where it is not about a record of this plan.
   func bound(for error: ReplayError) -> ReadBound? {
     guard let place = error.place else { return nil }

@@ -26,7 +26,8 @@ public struct RunOptions: Sendable {
   public var holdAboveBytes = 1 << 20
   /// After a request to stop: how long open work may take to reach a place where it can be committed.
   public var stopMilliseconds: Int64 = 1_500
-  /// Of a plan of one segment, the records that are read; nil: all.
+  /// Of a plan of one partition, the records that are read of its last segment; nil: all. (Of several partitions the run
+  /// ends where the last one is there, whatever is read of the others by then.)
   public var records: UInt64?
   /// What all work goes through, piece by piece, where others are to have their turn.
   package private(set) var gate: WorkGate?

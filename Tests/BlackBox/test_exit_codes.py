@@ -32,6 +32,10 @@ class ExitCodes(unittest.TestCase):
                       "--positions", "dense", "--allow-holes")
         return done.returncode, done.stderr
 
+    def case_4(self):
+        done = replay("diff", *self.command[:4], "--function", "shade-velocity")
+        return done.returncode, None
+
     def case_64(self):
         done = replay(*self.command, "--no-such-flag")
         return done.returncode, done.stderr

@@ -161,7 +161,7 @@ import Testing
       }
       let sql = sides.map { side in
         "CREATE TABLE t (k INTEGER PRIMARY KEY, v INTEGER)"
-          + side.map { "; INSERT INTO t VALUES (\($0), \($1))" }.joined()
+          + (side.isEmpty ? "" : "; INSERT INTO t VALUES " + side.map { "(\($0), \($1))" }.joined(separator: ", "))
       }
       let found = try Self.compare(sql[0], sql[1], .init(shownRows: 1_000))
       let (a, b) = (sides[0], sides[1])

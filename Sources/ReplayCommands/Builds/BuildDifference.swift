@@ -45,6 +45,7 @@ extension BuildDifference {
     let store = ignored.isEmpty ? "" : ", without \(ignored.joined(separator: ", "))"
     guard isEqual else {
       Console.shared.say("replay: the builds differ\(store): that is kept, and cutover asks for --unproved")
+      Console.shared.say("next: \(Root.toolName) diff --archive A --function OLD --function NEW (names the event)")
       throw ExitCode(ReplayError.Code.different.rawValue)
     }
     Console.shared.say("replay: no difference\(store)")

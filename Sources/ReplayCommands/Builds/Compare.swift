@@ -46,10 +46,17 @@ struct Compare: ParsableCommand {
         next: "name another one with --build; `replay status` lists them")
     }
     let began = Clock.milliseconds()
+    let ignored = try IgnoredColumns(ignore)
+    try ignored.check(
+      try inspector.snapshot(of: target.function) { snapshot in
+        try [serving, chosen].flatMap { try snapshot.shapes(of: $0.number) }
+      })
     let comparing = BuildComparing(
       inspector, beside: try target.store.inspector(), old: serving, new: chosen,
       patience: Int64(target.store.lockTimeout) * 1000)
-    let found = try comparing.run(TableComparison(ignoring: Set(ignore), shownRows: rows) { Signals.stop.isStopped })
+    let found = try comparing.run { table in
+      TableComparison(ignoring: ignored.columns(of: table), shownRows: rows) { Signals.stop.isStopped }
+    }
     let account = BuildDifference(old: serving, new: chosen, tables: found, ignored: ignore)
     try inspector.record(account.comparison(at: Clock.utc), of: chosen)
     try account.say(milliseconds: Clock.milliseconds() - began)
@@ -81,7 +88,7 @@ struct BuildComparing {
 
   typealias Found = [(table: String, found: TableDifference?)]
 
-  func run(_ comparison: TableComparison) throws -> Found {
+  func run(_ comparison: (String) -> TableComparison) throws -> Found {
     defer { try? beside.release(new) }
     while true {
       let found = try inspector.snapshot(of: old.function) { snapshot -> Found? in
@@ -103,7 +110,9 @@ struct BuildComparing {
   }
 
   /// The new build comes to where the old one is in `snapshot`.
-  private func later(_ snapshot: BuildSnapshot, _ old: BuildStanding, _ comparison: TableComparison) throws -> Found? {
+  private func later(_ snapshot: BuildSnapshot, _ old: BuildStanding, _ comparison: (String) -> TableComparison) throws
+    -> Found?
+  {
     while true {
       try beside.hold(new, at: old.next, now: SystemTime.now())
       let found = try beside.snapshot(of: new.function) { later -> (found: Found?, isPast: Bool) in

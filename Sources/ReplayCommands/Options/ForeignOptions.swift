@@ -104,23 +104,37 @@ struct ForeignOptions: ParsableArguments {
   /// Which file declares which function: the first of `--tables` the first function that is in another language, and so on.
   /// None need be declared; if one is, all are to be named. Throws `.usage` where they cannot be told apart.
   func declarations(of functions: [String]) throws -> [String: String] {
-    let foreign = try functions.filter { try FunctionAddress($0) != nil }
-    guard !tables.isEmpty, !foreign.isEmpty else { return [:] }
-    guard tables.count == foreign.count else {
-      let pairs = (0..<max(tables.count, foreign.count)).map { place in
-        "\(place < foreign.count ? foreign[place] : "no function"): "
-          + (place < tables.count ? tables[place] : "no file")
-      }
-      throw ReplayError(
-        .usage,
-        "--tables is given \(tables.count == 1 ? "once" : "\(tables.count) times") for "
-          + "\(foreign.count) functions in other languages: which declares which is not clear",
-        details: pairs, effect: "nothing was read",
-        next:
-          "give one --tables FILE for each of them, in the order of --function; --tables none for one that has no file"
-      )
+    let files = try declared(functions)
+    return Dictionary(zip(functions, files).compactMap { name, file in file.map { (name, $0) } }) { $1 }
+  }
+
+  /// The file that declares each function, in their order; nil where nobody does. `sharesOne`: one file may be all's.
+  func declared(_ functions: [String], sharesOne: Bool = false) throws -> [String?] {
+    let isForeign = try functions.map { try FunctionAddress($0) != nil }
+    let foreign = zip(functions, isForeign).filter(\.1).map(\.0)
+    guard !tables.isEmpty, !foreign.isEmpty else { return functions.map { _ in nil } }
+    var files = sharesOne && tables.count == 1 ? foreign.map { _ in tables[0] } : tables
+    guard files.count == foreign.count else { throw unclear(foreign) }
+    return isForeign.map { isForeign in
+      guard isForeign else { return nil }
+      let file = files.removeFirst()
+      return file == ForeignOptions.none ? nil : file
     }
-    return Dictionary(zip(foreign, tables).filter { $1 != ForeignOptions.none }, uniquingKeysWith: { $1 })
+  }
+
+  private func unclear(_ foreign: [String]) -> ReplayError {
+    let pairs = (0..<max(tables.count, foreign.count)).map { place in
+      "\(place < foreign.count ? foreign[place] : "no function"): "
+        + (place < tables.count ? tables[place] : "no file")
+    }
+    return ReplayError(
+      .usage,
+      "--tables is given \(tables.count == 1 ? "once" : "\(tables.count) times") for "
+        + "\(foreign.count) functions in other languages: which declares which is not clear",
+      details: pairs, effect: "nothing was read",
+      next:
+        "give one --tables FILE for each of them, in the order of --function; --tables none for one that has no file"
+    )
   }
 
   /// A declaration's contract counts, and the flag for functions that have none. Throws `.usage` where the flag, which can

@@ -63,27 +63,10 @@ struct TryFunction: ParsableCommand {
   }
 
   private func replay(_ projections: [any Projection], _ opened: OpenedArchive, into path: String) throws -> RunReport {
-    let store = SQLiteStore(path: path)
-    let checkpoints = try store.open(
-      projections.map { FunctionIdentity($0, anatomy: opened.seenAnatomy) }, range: .all, refresh: false)
-    let decoder = opened.decoder(
-      projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, archive, chain)
     var options = RunOptions(now: Clock.milliseconds)
-    (options.lanes, options.records) = (1, limit)
-    let setup = RunSetup(
-      projections: projections, plan: opened.plan, extraction: decoder.extraction, source: opened.source,
-      decoder: decoder, store: store, rule: opened.chain(chain), options: options, stop: Signals.stop
-    ) { _ in }
-    do {
-      let report = try ReplayRun(setup, checkpoints: checkpoints).run()
-      try store.close()
-      return report
-    } catch var error as ReplayError {
-      error.effect = "nothing is kept"
-      // Here there is no --on-error, of which an event's error speaks.
-      if error.fault != nil { error.next = "mend the function or the event, then try again" }
-      throw error
-    }
+    options.lanes = 1
+    return try ScratchRun(opened: opened, archive: archive, chain: chain, options: options)
+      .replay(projections, opened.plan, records: limit, into: path)
   }
 
   /// Rows go to standard output, the account to standard error.

@@ -20,15 +20,23 @@ package struct BuildSnapshot {
     return found
   }
 
+  /// The tables of a build, under the function's own names.
+  package func shapes(of number: Int) throws -> [TableShape] {
+    try tables(of: number).sorted { $0.key < $1.key }.compactMap { name, stored in
+      try connection.shape(of: stored).map { TableShape(name: name, columns: $0.columns, key: $0.key) }
+    }
+  }
+
   /// What each table of both builds differs in; `later`: the other build's, of another moment at the same positions.
+  /// `comparison`: for a table, by the function's own name.
   package func differences(
-    _ old: Int, _ new: Int, later: BuildSnapshot, by comparison: TableComparison
+    _ old: Int, _ new: Int, later: BuildSnapshot, by comparison: (String) -> TableComparison
   ) throws -> [(table: String, found: TableDifference?)] {
     let (left, right) = (try tables(of: old), try later.tables(of: new))
     let names = Set(left.keys).union(right.keys).sorted()
     return try names.map { name in
       guard let one = left[name], let other = right[name] else { return (name, nil) }
-      let found = try comparison.compare(
+      let found = try comparison(name).compare(
         TableComparison.Side(one, on: connection), TableComparison.Side(other, on: later.connection))
       return (name, found)
     }
