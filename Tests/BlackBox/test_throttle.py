@@ -162,11 +162,12 @@ class Slowed(ThrottleCase):
         self.assert_no_probe_is_left()
 
     def test_a_probe_behind_a_lock_is_slow_and_goes_on_with_the_run(self):
-        """A lock that readers of a table wait for, and so do the probe and the run."""
+        """A lock that readers of the tables wait for, and so do the probe and the run."""
         self.assertEqual(replay(*self.command(self.store)).returncode, 0)
         holder = subprocess.Popen(
             ["psql", "-X", "-q", "-h", server.home, "-p", str(server.port), "-U", "replay", "-d", "app", "-c",
-             f"BEGIN; LOCK TABLE {self.schema}.shade_velocity IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)"],
+             f"BEGIN; LOCK TABLE {self.schema}.shade_velocity, {self.schema}.recently_viewed IN ACCESS EXCLUSIVE MODE; "
+             "SELECT pg_sleep(60)"],
             stdout=subprocess.DEVNULL)
         try:
             while not server.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND wait_event = 'PgSleep'"):
