@@ -23,8 +23,9 @@ package final class PostgresProbe: LatencyProbe, @unchecked Sendable {
   private var keys: [[String]] = []
   private var asksLeft = 0
   private var isSampling = false
-  /// Answers to read before the next question.
+  /// A question is open; and what has come of its answer.
   private var isAsked = false
+  private var answer: PostgresResult?
 
   /// Questions before keys are taken anew, of the next table.
   private static let asksOfOneSample = 250
@@ -41,7 +42,7 @@ package final class PostgresProbe: LatencyProbe, @unchecked Sendable {
 
   package var isCounted: Bool { !isSampling }
 
-  package func hangUp() { (connection, keys, asksLeft, isAsked) = (nil, [], 0, false) }
+  package func hangUp() { (connection, keys, asksLeft, isAsked, answer) = (nil, [], 0, false, nil) }
 
   package func connect() throws {
     if connection?.isLost == false { return }
@@ -71,18 +72,24 @@ package final class PostgresProbe: LatencyProbe, @unchecked Sendable {
   package func hasAnswered(within milliseconds: Int) throws -> Bool {
     guard isAsked, let connection else { throw ReplayError(.unexpected, "the probe has asked nothing") }
     var socket = pollfd(fd: PQsocket(connection.handle), events: Int16(POLLIN), revents: 0)
-    while PQisBusy(connection.handle) == 1 {
-      guard poll(&socket, 1, Int32(clamping: milliseconds)) > 0 else { return false }
-      guard PQconsumeInput(connection.handle) == 1 else { throw lost(nil) }
+    while true {
+      // libpq would wait for ever, and the run with it where it ends.
+      while PQisBusy(connection.handle) == 1 {
+        guard poll(&socket, 1, Int32(clamping: milliseconds)) > 0 else { return false }
+        guard PQconsumeInput(connection.handle) == 1 else { throw lost(nil) }
+      }
+      guard let result = PQgetResult(connection.handle) else { break }
+      answer = PostgresResult(result)
+      // Nothing comes behind the server's last word.
+      if PostgresFailure(result).isFatal { throw lost(result) }
     }
     isAsked = false
-    var last: PostgresResult?
-    while let result = PQgetResult(connection.handle) { last = PostgresResult(result) }
-    try take(last, on: connection)
+    defer { answer = nil }
+    try take(answer)
     return true
   }
 
-  private func take(_ result: PostgresResult?, on connection: PostgresConnection) throws {
+  private func take(_ result: PostgresResult?) throws {
     if PQresultStatus(result?.handle) == PGRES_TUPLES_OK, let result {
       guard isSampling else { return }
       keys = (0..<PQntuples(result.handle)).map { row in
