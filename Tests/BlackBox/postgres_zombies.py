@@ -5,13 +5,12 @@ no position, not even with what is there already. Others go on side by side inst
 Usage: postgres_zombies.py REPLAY [--runs 200] [--seed 1] [--stores postgres sqlite] [--share 1]. Run n draws from seed + n. Of a
 stopped run some connections survive, some are ended by the server while it sleeps.
 """
-import argparse, collections, contextlib, os, random, signal, sqlite3, subprocess, sys, tempfile, threading, time
+import contextlib, os, signal, sqlite3, subprocess, tempfile, threading, time
 
+from postgres_disturber import Disturber, Fault, begin, main
 from postgres_proxy import Proxy
 from postgres_rows import digests_of_sqlite
-from postgres_scene import Scene
 from postgres_server import SECRET, kill
-from postgres_torture import Disturber, Fault, begin
 
 # Of a transaction whose process sleeps, milliseconds until the server ends it; a minute where nothing is said.
 IDLE = 400
@@ -78,27 +77,15 @@ class SQLite:
 
 
 class Zombies(Disturber):
-    def __init__(self, scene, kind):
-        super().__init__(scene)
-        self.kind = kind
+    kind = Postgres
 
-    def run(self, seed):
-        chance = random.Random(f"{self.kind.__name__} {seed}")
-        while True:
-            layout = chance.choice(list(self.scene.archives))
-            with contextlib.ExitStack() as stack:
-                store = self.kind(self.scene, layout, stack)
-                way = chance.choice([self.side_by_side] + [self.stopped] * 3 + [self.stopped_at_commit] * store.has_proxy)
-                try:
-                    was_disturbed = way(chance, store)
-                except Fault as fault:
-                    return f"{layout}: {fault}"
-                problem = store.difference()
-                if problem:
-                    return f"{layout}: {problem}"
-                if was_disturbed:
-                    return None
-                self.seen["drawn again"] += 1
+    def once(self, chance, layout, stack):
+        store = self.kind(self.scene, layout, stack)
+        way = chance.choice([self.side_by_side] + [self.stopped] * 3 + [self.stopped_at_commit] * store.has_proxy)
+        was_disturbed = way(chance, store)
+        if problem := store.difference():
+            raise Fault(problem)
+        return was_disturbed
 
     @contextlib.contextmanager
     def first(self, command):
@@ -179,7 +166,7 @@ class Zombies(Disturber):
         if problem := store.difference():
             raise Fault(f"after the second run: {problem}")
         process.send_signal(signal.SIGCONT)
-        code, said = self.finish(None, process)
+        code, said = self.finish(process.args, process)
         if store.every_bit() != before:
             raise Fault(f"it wrote after it was woken (stopped: {where}), exit {code}: {said}")
         # Where its last commit was done already, there was nothing to take over.
@@ -194,27 +181,24 @@ class Zombies(Disturber):
         is_sqlite = self.kind is SQLite
         command = self.scene.command(store.layout, store.address, chance, lock_timeout=1 if is_sqlite else 60)
         process = begin(command)
-        try:
-            said = process.communicate(timeout=10)[1]
-        except subprocess.TimeoutExpired:
-            held = [one for one in store.sessions() if one[1] == "active" and one in asleep]
-            if not held:
-                kill(process)
-                raise Fault("the second run waits, and for no session of the first")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=8)
+        held = [one for one in store.sessions() if one[1] == "active" and one in asleep]
+        if process.poll() is None and held:
             # As somebody would who looks after the server.
             self.seen[f"held the lock until its session was ended by hand: {place(held[0])}"] += 1
             store.end(held)
-            said = process.communicate(timeout=60)[1]
-        if is_sqlite and process.returncode == 75:
+        code, said = self.finish(command, process)
+        if is_sqlite and code == 75:
             return None
-        if process.returncode != 0:
-            raise Fault(f"the second run: exit {process.returncode}: {said}\n{' '.join(command)}")
+        if code != 0:
+            raise Fault(f"the second run: exit {code}: {said}\n{' '.join(command)}")
         return said
 
     def holds_the_lock(self, process):
         """A process that was stopped inside SQLite's transaction has the file's lock: nothing is taken over, and it goes on."""
         process.send_signal(signal.SIGCONT)
-        self.finish_well(None, process)
+        self.finish_well(process.args, process)
         self.seen["stopped inside the transaction: the second run was refused (75), the first went on to its end"] += 1
         return True
 
@@ -243,37 +227,10 @@ def stop(process):
                 return
 
 
-STORES = {"postgres": Postgres, "sqlite": SQLite}
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("tool")
-    parser.add_argument("--runs", type=int, default=200, help="with each store")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stores", nargs="+", choices=STORES, default=list(STORES))
-    parser.add_argument("--share", type=float, default=1, help="of the usual number of events")
-    options = parser.parse_args()
-    scene, failed = Scene(options.tool, options.share), 0
-    try:
-        for name in options.stores:
-            zombies, began, wrong = Zombies(scene, STORES[name]), time.monotonic(), 0
-            for seed in range(options.seed, options.seed + options.runs):
-                problem = zombies.run(seed)
-                if problem:
-                    wrong += 1
-                    print(f"{name}, seed {seed}, {problem}", flush=True)
-            seen = "".join(f"\n  {count:,} {what}" for what, count in sorted(zombies.seen.items()))
-            print(f"{name}, seeds {options.seed} to {options.seed + options.runs - 1}: {options.runs - wrong} of {options.runs} "
-                  f"with nothing written late, and the rows of an undisturbed run; {time.monotonic() - began:.0f} s{seen}",
-                  flush=True)
-            failed += wrong
-    finally:
-        scene.close()
-    total = options.runs * len(options.stores)
-    print(f"{total - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+class InSQLite(Zombies):
+    kind = SQLite
 
 
 if __name__ == "__main__":
-    main()
+    main({"postgres": Zombies, "sqlite": InSQLite}, 200, "--stores",
+         "wrote nothing once they were woken, and left the rows of an undisturbed run")
