@@ -47,9 +47,11 @@ class ServerCrashes(IntoPostgres):
             if process.poll() is not None:
                 break
             self.scene.server.stop("immediate")
-            crashes += process.poll() is None
+            was_running = process.poll() is None
             self.scene.server.start()
-            self.count("crashes", schema)
+            if was_running:
+                crashes += 1
+                self.count("crashes", schema)
         code, said = self.finish(command, process)
         if code == 69 and "reached before" not in said:
             # A server that was never reached is not waited for.
