@@ -75,6 +75,8 @@ def main(kinds, runs, flag, ended):
                 if problem:
                     wrong += 1
                     print(f"{name}, seed {seed}, {problem}", flush=True)
+                if seed % 50 == 0:
+                    print(f"{name}: seed {seed} is done, {wrong} went wrong", file=sys.stderr, flush=True)
             seen = "".join(f"\n  {count:,} {what}" for what, count in sorted(disturber.seen.items()))
             print(f"{name}, seeds {options.seed} to {options.seed + options.runs - 1}: {options.runs - wrong} of {options.runs} "
                   f"runs {ended}; {time.monotonic() - began:.0f} s{seen}", flush=True)

@@ -7,7 +7,7 @@ from postgres_server import Server
 from support import generate
 
 FUNCTIONS = ["shade-velocity", "recently-viewed"]
-LAYOUTS = {"confluent": ["--segments", 6, "--years", 1], "hourly": ["--years", 0.014]}
+LAYOUTS = {"confluent": ["--segments", 6, "--years", 1], "hourly": ["--years", 0.007]}
 
 
 class Scene:
@@ -19,11 +19,11 @@ class Scene:
         memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.server, self.scratch = Server(home=memory), tempfile.mkdtemp(dir=memory)
         self.archives = {layout: os.path.join(self.scratch, layout) for layout in LAYOUTS}
-        self.undisturbed = {layout: self.make(layout, int(12_000 * share)) for layout in LAYOUTS}
+        self.undisturbed = {layout: self.make(layout, int(6_000 * share)) for layout in LAYOUTS}
 
     def make(self, layout, events):
         archive = self.archives[layout]
-        generate(archive, "--events", events, "--codec", "zstd", "--layout", layout, "--customers", 500, "--tally",
+        generate(archive, "--events", events, "--codec", "zstd", "--layout", layout, "--customers", 300, "--tally",
                  archive + ".json", *LAYOUTS[layout])
         subprocess.run(self.command(layout, archive + ".db", random.Random(0)), check=True, capture_output=True)
         check_tally(archive + ".db", archive + ".json")
@@ -37,7 +37,7 @@ class Scene:
         """With lanes and sizes of commits that `chance` draws, most of them small."""
         functions = [part for name in FUNCTIONS for part in ("--function", name)]
         return [self.tool, "--archive", self.archives[layout], "--store", store, "--progress", "none",
-                "--lanes", str(chance.randint(1, 5)), "--commit-events", str(chance.choice([250, 500, 1000, 4000])),
+                "--lanes", str(chance.randint(1, 5)), "--commit-events", str(chance.choice([100, 250, 500, 2000])),
                 "--commit-interval", str(chance.choice([0.005, 0.05, 10])),
                 "--block-bytes", str(chance.choice([4096, 65536, 262144])), "--lock-timeout", str(lock_timeout), *functions]
 
