@@ -1,5 +1,5 @@
 """What the kinds of disturbance share: runs by seeds, each drawn again until it was disturbed, and their account."""
-import argparse, collections, contextlib, random, subprocess, sys, time
+import argparse, collections, contextlib, random, signal, subprocess, sys, time
 
 from postgres_scene import Scene
 from postgres_server import kill
@@ -66,22 +66,35 @@ def main(kinds, runs, flag, ended):
     parser.add_argument(flag, dest="kinds", nargs="+", choices=kinds, default=list(kinds))
     parser.add_argument("--share", type=float, default=1, help="of the usual number of events")
     options = parser.parse_args()
-    scene, failed = Scene(options.tool, options.share), 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    scene, failed, total = Scene(options.tool, options.share), 0, 0
     try:
         for name in options.kinds:
-            disturber, began, wrong = kinds[name](scene), time.monotonic(), 0
-            for seed in range(options.seed, options.seed + options.runs):
-                problem = disturber.run(seed)
-                if problem:
-                    wrong += 1
-                    print(f"{name}, seed {seed}, {problem}", flush=True)
-                if seed % 50 == 0:
-                    print(f"{name}: seed {seed} is done, {wrong} went wrong", file=sys.stderr, flush=True)
-            seen = "".join(f"\n  {count:,} {what}" for what, count in sorted(disturber.seen.items()))
-            print(f"{name}, seeds {options.seed} to {options.seed + options.runs - 1}: {options.runs - wrong} of {options.runs} "
-                  f"runs {ended}; {time.monotonic() - began:.0f} s{seen}", flush=True)
-            failed += wrong
+            seeds = range(options.seed, options.seed + options.runs)
+            done, wrong = run_all(name, kinds[name](scene), seeds, ended)
+            total, failed = total + done, failed + wrong
+            if done < len(seeds):
+                break
     finally:
         scene.close()
-    print(f"{options.runs * len(options.kinds) - failed} passed, {failed} failed")
-    sys.exit(bool(failed))
+    print(f"{total - failed} passed, {failed} failed")
+    sys.exit(bool(failed) or total < options.runs * len(options.kinds))
+
+
+def run_all(name, disturber, seeds, ended):
+    """How many runs there were, and of how many something went wrong; Ctrl-C or SIGTERM ends them early."""
+    began, done, wrong = time.monotonic(), 0, 0
+    with contextlib.suppress(KeyboardInterrupt):
+        for seed in seeds:
+            problem = disturber.run(seed)
+            done += 1
+            if problem:
+                wrong += 1
+                print(f"{name}, seed {seed}, {problem}", flush=True)
+            if done % 25 == 0:
+                print(f"{name}: {done} of {len(seeds)} are done, {wrong} went wrong", file=sys.stderr, flush=True)
+    seen = "".join(f"\n  {count:,} {what}" for what, count in sorted(disturber.seen.items()))
+    print(f"{name}, seeds from {seeds[0]}: {done - wrong} of {done} runs {ended}; {time.monotonic() - began:.0f} s{seen}",
+          flush=True)
+    return done, wrong

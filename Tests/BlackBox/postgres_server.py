@@ -65,7 +65,8 @@ class Server:
     def sql(self, text, database="app", schema=None):
         """The rows, each a tuple of texts."""
         done = subprocess.run(
-            ["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-h", self.home, "-p", str(self.port),
+            # Not the distribution's wrapper, whose Perl takes longer than the query.
+            [f"{BIN}/psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-h", self.home, "-p", str(self.port),
              "-U", "replay", "-d", database, "-c", (f"SET search_path = {schema}; " if schema else "") + text],
             capture_output=True, text=True, env={**os.environ, "PGTZ": "UTC"})
         if done.returncode != 0:

@@ -15,7 +15,7 @@ class Torture(unittest.TestCase):
     def test_crashes_kills_and_lost_answers(self):
         said = self.short("postgres_torture.py", "--runs", "2", "--share", "0.5")
         for kind in ("server", "kill", "commit"):
-            self.assertIn(f"{kind}, seeds 1 to 2: 2 of 2 runs", said)
+            self.assertIn(f"{kind}, seeds from 1: 2 of 2 runs", said)
 
     def test_runs_that_are_stopped_taken_over_and_woken(self):
         said = self.short("postgres_zombies.py", "--runs", "3", "--share", "0.5")
