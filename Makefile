@@ -5,7 +5,7 @@ export SWIFT_BACKTRACE ?= enable=no
 # Every test at once on few cores: the time limits of the last ones would run while they wait for a thread.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 3
 
-.PHONY: deps build release demo test unit sanitize blackbox order kill torture lint bench bench-data bench-peers bench-live bench-readers fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox order kill torture postgres-torture lint bench bench-data bench-peers bench-live bench-postgres bench-readers fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -53,6 +53,10 @@ torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster; 2
 	python3 Tests/BlackBox/live_kills.py $(REPLAY) --kills 60 --seed $(or $(SEED),1) --stream kafka \
 		--kafka-mock .build/release/kafka-mock
 
+postgres-torture: release ## a store in PostgreSQL: 300 crashes of the server, 300 kills, 300 lost answers; 200 takeovers in each store (RUNS=n, SEED=n)
+	python3 Tests/BlackBox/postgres_torture.py $(REPLAY) --runs $(or $(RUNS),300) --seed $(or $(SEED),1)
+	python3 Tests/BlackBox/postgres_zombies.py $(REPLAY) --runs $(or $(RUNS),200) --seed $(or $(SEED),1)
+
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
@@ -79,6 +83,9 @@ bench-live: release ## append to row, and catching up from a backlog (ARGS="--ro
 	$(SWIFT) build -c release --product kafka-mock
 	$(SWIFT) build -c release --product kafka-probe
 	python3 Benchmarks/Live/bench_live.py $(ARGS)
+
+bench-postgres: release bench-data ## recently-viewed into PostgreSQL beside SQLite, in pairs (ARGS="--rounds 3 --raw PATH")
+	python3 Benchmarks/PostgreSQL/bench_postgres.py $(ARGS)
 
 bench-readers: release ## PostgreSQL's readers beside a replay, slowed and not (ARGS="--rounds 5 --raw PATH")
 	python3 Benchmarks/PostgreSQL/bench_readers.py $(ARGS)

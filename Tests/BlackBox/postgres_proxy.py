@@ -1,16 +1,18 @@
 """A proxy before PostgreSQL that loses answers: it looks for COMMIT in what the client says, and then, by chance, cuts the
-connection before the server hears it, or after the server has done it."""
-import random, select, socket, threading
+connection before the server hears it, or after the server has done it; or before, and the server hears it all the same, when
+the client has long begun to ask what became of it."""
+import random, select, socket, threading, time
 
 COMMIT = b"COMMIT\0"
 
 
 class Proxy:
-    def __init__(self, host, port, seed, before=0.25, after=0.25, lost=()):
-        """`before` and `after`: how likely each is; `lost`: the COMMITs, from 1, whose answer is lost whatever the dice say."""
+    def __init__(self, host, port, seed, before=0.25, after=0.25, late=0, lost=(), at_commit=None):
+        """`before`, `after` and `late`: how likely each is; `lost`: the COMMITs, from 1, whose answer is lost whatever the dice
+        say; `at_commit` is called with the number of each COMMIT, before the server hears it."""
         self.server, self.chance, self.before, self.after = (host, port), random.Random(seed), before, after
-        self.cut_before = self.cut_after = self.commits = 0
-        self.lost = lost
+        self.cut_before = self.cut_after = self.cut_late = self.commits = 0
+        self.late, self.lost, self.at_commit = late, lost, at_commit or (lambda number: None)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -41,14 +43,22 @@ class Proxy:
                         client.sendall(data)
                         continue
                     # replay's COMMIT is a message of its own.
-                    luck = self.chance.random() if data.endswith(COMMIT) else 1
-                    self.commits += data.endswith(COMMIT)
-                    if data.endswith(COMMIT) and self.commits in self.lost:
-                        luck = self.before
+                    luck = 1
+                    if data.endswith(COMMIT):
+                        self.commits += 1
+                        self.at_commit(self.commits)
+                        luck = self.before if self.commits in self.lost else self.chance.random()
                     if luck < self.before:
                         self.cut_before += 1
                         return
+                    is_late = luck > self.before + self.after and luck < self.before + self.after + self.late
+                    if is_late:
+                        client.close()
+                        time.sleep(self.chance.uniform(0, 0.2))
                     server.sendall(data)
+                    if is_late:
+                        self.cut_late += b"COMMIT" in server.recv(1 << 16)
+                        return
                     if luck < self.before + self.after:
                         answer = server.recv(1 << 16)
                         self.cut_after += b"COMMIT" in answer
