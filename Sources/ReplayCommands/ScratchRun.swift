@@ -15,7 +15,7 @@ struct ScratchRun {
   func replay(
     _ projections: [any Projection], _ plan: ArchivePlan, records: UInt64? = nil, into path: String
   ) throws -> RunReport {
-    let store = SQLiteStore(path: path)
+    let store = SQLiteStore(path: path, options: SQLiteStore.Options(isSynced: false))
     let checkpoints = try store.open(
       projections.map { FunctionIdentity($0, anatomy: opened.seenAnatomy) }, range: .all, refresh: false)
     var reading = archive

@@ -14,17 +14,20 @@ public final class SQLiteStore: Store {
     /// Page cache of the writing connection. A commit writes in key order and needs each page once: more only costs the
     /// time to fetch that memory.
     public var cacheBytes: Int
+    /// False for a store that nobody keeps: its commits outlive this process, and not a machine that fails.
+    public var isSynced: Bool
     /// The command line of this run, for `status`.
     public var command: String
     /// The time now, for `updated_at` and the owner's start.
     public var now: @Sendable () -> Timestamp
 
     public init(
-      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 16 << 20, command: String = "",
-      now: @escaping @Sendable () -> Timestamp = SystemTime.now
+      busyTimeoutMilliseconds: Int32 = 10_000, cacheBytes: Int = 16 << 20, isSynced: Bool = true,
+      command: String = "", now: @escaping @Sendable () -> Timestamp = SystemTime.now
     ) {
       self.busyTimeoutMilliseconds = busyTimeoutMilliseconds
       self.cacheBytes = cacheBytes
+      self.isSynced = isSynced
       self.command = command
       self.now = now
     }

@@ -32,7 +32,8 @@ struct RowQuestion {
 /// Looks for the event behind which a row first differs, by replaying the archive up to one place after another.
 ///
 /// A reading goes on from copies of the stores of the last place at which the row was the same on both sides: so all
-/// readings together are about one of the whole archive, however many there are.
+/// readings together apply about as many events as the archive has, however many there are. (Within a segment, each
+/// decompresses it from its start.)
 struct EventSearch {
   enum Outcome {
     /// Event `number` of the cuts, and the row before it, where both have the same, and behind it.
