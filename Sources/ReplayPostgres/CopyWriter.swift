@@ -57,7 +57,7 @@ struct CopyWriter: ~Copyable {
     guard PQputCopyEnd(connection.handle, nil) == 1 else { throw failure() }
     let result = PQgetResult(connection.handle)
     defer { while let more = PQgetResult(connection.handle) { PQclear(more) } }
-    try connection.checked(result, doing: "COPY of \(table.name)")
+    try connection.checked(result, doing: "COPY of \(table.storedName)")
   }
 
   /// Leaves the COPY, and with it the transaction, undone.
@@ -99,7 +99,7 @@ struct CopyWriter: ~Copyable {
       let place = UnsafeRawPointer(nul) - text.start
       throw ReplayError(
         .data,
-        "a text holds a NUL character, which PostgreSQL cannot store: \(table.name).\(table.columns[column].name)",
+        "a text holds a NUL character, which PostgreSQL cannot store: \(table.storedName).\(table.columns[column].name)",
         details: [
           "row \(RowKey.text(cell - column, table))",
           "the value is \"\(ReplayError.excerpt(text))\", the NUL (\\u0000 in JSON) is its byte \(place)",
@@ -111,7 +111,8 @@ struct CopyWriter: ~Copyable {
 
   private mutating func write(bytes text: Text) throws {
     guard let count = Int32(exactly: text.count) else {
-      throw ReplayError(.data, "a value is longer than PostgreSQL can hold: table \(table.name)", effect: RowKey.effect)
+      throw ReplayError(
+        .data, "a value is longer than PostgreSQL can hold: table \(table.storedName)", effect: RowKey.effect)
     }
     put(count)
     if used + text.count > CopyWriter.capacity { try send() }
@@ -145,7 +146,7 @@ struct CopyWriter: ~Copyable {
   private func failure() -> any Error {
     let result = PQgetResult(connection.handle)
     defer { PQclear(result) }
-    return connection.failure(result, doing: "COPY of \(table.name)")
+    return connection.failure(result, doing: "COPY of \(table.storedName)")
   }
 
   private func misfit(_ cell: UnsafePointer<Cell>, _ column: Int, _ expected: String) -> ReplayError {

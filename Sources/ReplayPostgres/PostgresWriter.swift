@@ -229,7 +229,7 @@ final class PostgresWriter: @unchecked Sendable {
     guard !lacking.isEmpty else { return }
     // The answer to an earlier attempt may have been lost.
     let keyed = try connection.keyedTables()
-    for table in lacking.sorted(by: { $0.name < $1.name }) where !keyed.contains(table.name) {
+    for table in lacking.sorted(by: { $0.storedName < $1.storedName }) where !keyed.contains(table.storedName) {
       let isOurs = try connection.writing {
         let isOurs = try fences.takeover(of: epoch, on: connection) == nil
         if isOurs { try sending[table]?.addKey() }

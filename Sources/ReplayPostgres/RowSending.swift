@@ -30,7 +30,7 @@ struct RowSending {
         }
       }
     }
-    try connection.batch(sql.delete, doing: "deleting rows of \(table.name)")
+    try connection.batch(sql.delete, doing: "deleting rows of \(table.storedName)")
   }
 
   /// `isKeyless`: the table has no primary key yet, since replay never wrote to it.
@@ -45,7 +45,7 @@ struct RowSending {
     try merge()
   }
 
-  func addKey() throws { try connection.batch(sql.addKey, doing: "adding the primary key of \(table.name)") }
+  func addKey() throws { try connection.batch(sql.addKey, doing: "adding the primary key of \(table.storedName)") }
 
   /// Sends the next `count` rows of those to come to the table of new rows, with their lists merged; what is left of them.
   func send(_ rows: RowSet.InOrder, _ count: Int) throws -> RowSet.InOrder {
@@ -117,7 +117,7 @@ struct RowSending {
   }
 
   static let mark = "_replay_merge"
-  var merging: String { "merging rows into \(table.name)" }
+  var merging: String { "merging rows into \(table.storedName)" }
 
   /// The error with the row whose sum is too large, which is one of those in the table of new rows.
   func overflowing(_ error: PostgresError) throws -> any Error {

@@ -7,7 +7,9 @@ struct Refusal {
   let refresh: Bool
   let path: String
 
-  private static let escape = "replay from the start with --full-refresh, or name another store with --store"
+  private static let escape =
+    "build it anew beside this with `replay rebuild`, replay from the start with --full-refresh, or name another store "
+    + "with --store"
 
   /// Throws the first reason why not. `objects` has the database's names in lower case.
   func check(against stored: [StoredFunction], objects: [String: String]) throws {

@@ -39,7 +39,7 @@ final class RowFeed {
   }
 
   private func failure(_ statement: Statement) -> ReplayError {
-    let error = statement.failure("writing to \(table.name)")
+    let error = statement.failure("writing to \(table.storedName)")
     return row.map { values.failure(error, of: $0) } ?? error
   }
 

@@ -69,7 +69,7 @@ class Builds:
         world = self.make()
         self.done(replay("run", *world.arguments(1, False)))
         said = self.done(replay("rebuild", *world.arguments(2, False)))
-        self.assertIn("build   2 of tags, in totals__2, lasts__2; build 1 serves", said.replace("lasts__2, totals__2", "totals__2, lasts__2"))
+        self.assertIn("build     2 of tags, in totals__2, lasts__2; build 1 serves", said.replace("lasts__2, totals__2", "totals__2, lasts__2"))
         said = self.done(world.ask("compare", "--ignore", "tag"))
         self.done(world.ask("cutover"))
         self.assertEqual(world.rows()[1], [2])
@@ -78,6 +78,9 @@ class Builds:
         self.assertIn("nothing to do", said)
         self.done(replay("rebuild", *world.arguments(3, False)))
         self.assertEqual({n: found[0] for n, found in world.builds().items()}, {1: "kept", 2: "serving", 3: "building"})
+        said = replay("status", "--store", world.store.name).stderr
+        self.assertIn("run --archive", said)
+        self.assertIn("--build 1 (keeps build 1 up, for a rollback)", said)
         self.done(world.ask("prune", "--build", "3", "--yes"))
         self.done(replay("rebuild", *world.arguments(3, False)))
         self.assertEqual(world.builds()[4][0], "building")
@@ -129,8 +132,8 @@ class Builds:
         for verb in ("cutover", "rollback", "compare", "prune"):
             said = self.done(world.ask(verb), 64)
             self.assertIn("there is one build of tags", said)
-        said = self.done(replay("rebuild", "--from-nothing", *world.arguments(2, False)), 64)
-        self.assertIn("has the function tags already", said)
+        said = self.done(world.ask("cutover", "--function", "others"), 64)
+        self.assertIn("given twice", said)
         said = self.done(replay("run", *world.arguments(2, False, "--build", "7")), 64)
         self.assertIn("no build 7", said)
 
@@ -146,8 +149,8 @@ class Builds:
         self.done(replay("rebuild", *world.arguments(1, False)))
         self.assertEqual({n: found[0] for n, found in world.builds().items()},
                          {1: "serving", 2: "past", 3: "past", 4: "building"})
-        said = self.done(world.ask("cutover", "--build", "2"), 75)
-        self.assertIn("build 2", said)
+        said = self.done(world.ask("cutover", "--build", "2", "--unproved"), 64)
+        self.assertIn("never serves", said)
         self.done(world.ask("prune", "--build", "2", "--yes"))
 
     def test_a_part_is_not_taken_for_the_whole(self):
@@ -162,8 +165,12 @@ class Builds:
 
     def test_nothing_is_there_yet(self):
         world = self.make()
-        said = self.done(replay("rebuild", "--from-nothing", *world.arguments(1, False)))
-        self.assertEqual(world.rows()[1], [1])
+        process = world.start("rebuild", 1, "--from-nothing", "--commit-events", 50)
+        world.wait(lambda: world.builds().get(1, ("", "", 0))[2] > 0)
+        kill(process)
+        self.done(replay("rebuild", "--from-nothing", *world.arguments(1, True, "--until-caught-up")))
+        wanted = world.settle()
+        self.assertEqual(world.rows(), (wanted, [1]))
 
 
 class OnSQLite(Builds, unittest.TestCase):
@@ -260,12 +267,19 @@ class OnPostgres(Builds, unittest.TestCase):
         self.assertEqual((readers.faults, readers.seen), ([], [1, 2]))
         self.assertLess(readers.slowest, 1)
 
+    def test_a_slowed_rebuild(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(2, False, "--max-target-p99", "50ms")))
+        self.done(world.ask("compare", "--ignore", "tag"))
+        self.assertEqual(world.rows("__2"), (world.rows()[0], [2]))
+
     def test_after_a_disaster_the_database_itself_is_made(self):
         world = self.make()
         world.store.name = SERVER.address("events", database=f"again_{world.store.schema}")
         said = self.done(replay("rebuild", "--from-nothing", *world.arguments(1, False)))
-        self.assertIn(f"made    the database again_{world.store.schema}", said)
-        self.assertIn("made    the schema events", said)
+        self.assertIn(f"made      the database again_{world.store.schema}", said)
+        self.assertIn("made      the schema events", said)
         found = SERVER.sql("SELECT DISTINCT tag FROM totals", database=f"again_{world.store.schema}", schema="events")
         self.assertEqual(found, [("1",)])
 

@@ -189,7 +189,7 @@ class Slowed(ThrottleCase):
 
     def test_a_stop_is_not_slowed(self):
         _, store = self.proxied(seconds=0.06)
-        process = subprocess.Popen([TOOL, *self.command(store, "--max-target-p99", "5ms")], stdout=subprocess.PIPE,
+        process = subprocess.Popen([TOOL, *self.command(store, "--max-target-p99", "5ms", "--commit-events", "300")], stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env={**os.environ, "PGPASSWORD": SECRET})
         time.sleep(2)
         self.assertIsNone(process.poll(), "the run ended before it was stopped")

@@ -49,6 +49,9 @@ extension BuildDifference {
       throw ExitCode(ReplayError.Code.different.rawValue)
     }
     Console.shared.say("replay: no difference\(store)")
+    if new.state == .building {
+      Console.shared.say("next: \(Root.toolName) cutover --function \(old.function) --store STORE")
+    }
   }
 
   private func say(_ table: String, _ found: TableDifference?) {

@@ -12,7 +12,7 @@ import ReplaySQL
 
 /// Which function of which store.
 struct BuildOptions: ParsableArguments {
-  @Option(help: "The function, by its name.")
+  @Option(help: ArgumentHelp("The function, by its name.", valueName: "name"))
   var function: String
   @OptionGroup(title: "Store") var store: StoreOptions
 
@@ -65,6 +65,11 @@ struct Cutover: ParsableCommand {
     let inspector = try target.store.inspector()
     let builds = try target.builds(inspector)
     let chosen = try target.chosen(build, or: builds.building, of: builds, "that does not serve yet")
+    if chosen.state == .past {
+      throw ReplayError(
+        .usage, "build \(chosen.number) of \(chosen.function) is a view of the past, which never serves",
+        effect: "nothing was changed", next: "read its tables where they are: `replay status` names them")
+    }
     try BuildSwitching(target, inspector, verb: "cutover", isUnproved: unproved, needsProof: chosen.state != .kept)
       .point(at: chosen)
   }
@@ -129,7 +134,9 @@ struct BuildSwitching {
       tries += 1
       let began = Clock.milliseconds()
       do {
-        let done = try attempt(build)
+        let overridden = Overridden()
+        let done = try attempt(build, overridden)
+        for line in overridden.words { Console.shared.say("replay: unproved  \(line)") }
         return say(done.serving, done.kept, milliseconds: Clock.milliseconds() - began, tries: tries)
       } catch let refused as Refused {
         guard case .behind(let lead) = refused.refusal, lead.mayEnd, Clock.milliseconds() < end else {
@@ -148,15 +155,20 @@ struct BuildSwitching {
     }
   }
 
-  private func attempt(_ build: StoredBuild) throws -> (serving: StoredBuild, kept: StoredBuild) {
+  /// What the switch was made against, in words.
+  private final class Overridden { var words: [String] = [] }
+
+  private func attempt(
+    _ build: StoredBuild, _ overridden: Overridden
+  ) throws -> (serving: StoredBuild, kept: StoredBuild) {
     try inspector.switchBuild(
       of: build.function, to: build.number, by: "replay \(verb), \(RunOwner.text(since: SystemTime.now()))",
       now: SystemTime.now()
     ) { from, to in
-      if isUnproved { return }
-      if let refusal = SwitchRefusal(from: from, to: to, needsProof: needsProof) {
-        throw Refused(refusal: refusal, from: from, to: to)
-      }
+      guard let refusal = SwitchRefusal(from: from, to: to, needsProof: needsProof) else { return }
+      let refused = Refused(refusal: refusal, from: from, to: to)
+      guard isUnproved else { throw refused }
+      overridden.words = told(refused).details
     }
   }
 
@@ -165,7 +177,7 @@ struct BuildSwitching {
       .temporary, "build \(build.number) of \(build.function) cannot take its place while others use the tables",
       details: ["tried for \(target.store.lockTimeout) s (--lock-timeout)"] + error.details,
       effect: "nothing was changed",
-      next: "end transactions that stay open over the tables, then run the same command again")
+      next: "end transactions that stay open over the tables (pg_stat_activity), then run the same command again")
   }
 
   private func told(_ refused: Refused) -> ReplayError {
@@ -212,10 +224,14 @@ struct BuildSwitching {
         ("function", .string(serving.function)), ("serving", .number(serving.number)), ("kept", .number(kept.number)),
         ("milliseconds", .number(milliseconds)), ("tries", .number(tries)), ("unproved", .bool(isUnproved)),
       ])
-    let store = Words.shellQuoted(target.store.store)
+    if let ignored = serving.comparison?.ignored, !ignored.isEmpty, !isUnproved {
+      Console.shared.say("replay: it was compared without \(ignored)")
+    }
+    let rest = "--function \(serving.function) --store \(Words.shellQuoted(target.store.store))"
     Console.shared.say(
-      "next: \(Root.toolName) rollback --function \(serving.function) --store \(store) (points back); "
-        + "prune (drops build \(kept.number))")
+      verb == "rollback"
+        ? "next: \(Root.toolName) cutover --build \(kept.number) \(rest) (points at build \(kept.number) again)"
+        : "next: \(Root.toolName) rollback \(rest) (points back at build \(kept.number))")
   }
 }
 

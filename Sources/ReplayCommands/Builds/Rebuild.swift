@@ -21,6 +21,7 @@ struct Rebuild: ParsableCommand {
   @Flag(help: "Nothing serves: begin in an empty database, which is made where it is missing.")
   var fromNothing = false
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "A view of the past: a build of the events before this time or position (--to), which never serves.",
       valueName: "edge"))
@@ -56,23 +57,34 @@ struct Rebuild: ParsableCommand {
     command.build = build.number
     let tables = FunctionBuild(function, number: build.number).tables.map(\.schema.storedName)
     Console.shared.say(
-      "replay: build   \(build.number) of \(function.name), in \(tables.joined(separator: ", ")); "
+      "replay: build     \(build.number) of \(function.name), in \(tables.joined(separator: ", ")); "
         + "build \(try inspector.builds(of: function.name).serving?.number ?? 1) serves")
+    try sayBehind(command, inspector, function.name)
     try command.run()
     say(
       try inspector.builds(of: function.name).number(build.number)?.state == .building
         ? "compare" : nil, function.name)
   }
 
+  /// Without the stream it can never have what the one that serves has.
+  private func sayBehind(_ command: Run, _ inspector: any StoreInspector, _ function: String) throws {
+    guard command.stream.live == nil, asOf == nil,
+      try inspector.positions().contains(where: { $0.name == function && $0.phase == .live })
+    else { return }
+    Console.shared.say(
+      "replay: warning: the build that serves follows a stream; without --live this one ends where the archive does, "
+        + "and can neither be compared nor take its place")
+  }
+
   private func buildFirst() throws {
     let function = try options.functions.projections[0]
     let address = try options.store.address
-    for what in try address.makeDatabase() { Console.shared.say("replay: made    \(what)") }
+    for what in try address.makeDatabase() { Console.shared.say("replay: made      \(what)") }
+    // A run that was killed goes on.
     if address.exists, try options.store.inspector().positions().contains(where: { $0.name == function.name }) {
-      throw ReplayError(
-        .usage, "the store has the function \(function.name) already: \(address.name)",
-        effect: "nothing was read or written",
-        next: "leave --from-nothing out to build it anew beside the one that serves, or use `replay run` to go on")
+      Console.shared.say(
+        "replay: there      \(function.name) is in \(address.name) already: this run goes on with it (without "
+          + "--from-nothing it would be built anew beside it)")
     }
     try options.run()
     say("status", function.name)

@@ -10,6 +10,12 @@ enum Succession {
     while true {
       let mine = try number(command)
       do { return try command.runOnce() } catch let error as ReplayError where error.code == .fenced {
+        if let mine, try builds(command).number(mine)?.state == .pruned {
+          throw ReplayError(
+            .fenced, "build \(mine) of \(command.functions.function.first ?? "") was dropped by `replay prune`",
+            effect: "its rows and its positions are gone",
+            next: "nothing here: `replay status` lists the builds that are left")
+        }
         guard let mine, let next = try? next(command, mine) else { throw error }
         let name = try command.functions.projections.map(\.name).first ?? ""
         Console.shared.say(

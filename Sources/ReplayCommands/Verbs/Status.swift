@@ -43,9 +43,19 @@ struct Status: ParsableCommand {
     for function in functions where function.phase == .handedOver {
       Console.shared.say("next: nothing here: \(function.name) is in the hands of another consumer, \(function.owner)")
     }
-    for function in functions where function.phase != .handedOver && said.insert(function.command).inserted {
-      Console.shared.say("next: \(function.command) (takes in what is new)")
+    for function in functions where function.phase != .handedOver {
+      let command = Status.command(function, builds[function.name])
+      if said.insert(command.text).inserted { Console.shared.say("next: \(command.text) (\(command.what))") }
     }
+  }
+
+  /// What goes on with it. A build that serves, or did, is not built again by the command that made it.
+  private static func command(_ function: FunctionStatus, _ build: StoredBuild?) -> (text: String, what: String) {
+    guard let build, [.serving, .kept].contains(build.state) else { return (function.command, "takes in what is new") }
+    var words = function.command.replacing(" rebuild ", with: " run ", maxReplacements: 1)
+      .replacing(" --from-nothing", with: "")
+    if !words.contains("--build") { words += " --build \(build.number)" }
+    return (words, build.state == .kept ? "keeps build \(build.number) up, for a rollback" : "takes in what is new")
   }
 
   private static func lines(_ function: FunctionStatus, _ build: StoredBuild?) -> [String] {

@@ -147,7 +147,7 @@ public struct FilterStatement: Sendable, Hashable {
     return ReplayError(
       .config, "the store was filled through another filter for the function \(function)",
       details: ["the store has  \(shown(words))", "this run has   \(shown(other.words))", "store \(store)"],
-      next: "give --from, --to, --types, --keys, --exclude-keys and --sample as before, or replay from the start with "
-        + "--full-refresh, or name another store with --store")
+      next: "give --from, --to, --types, --keys, --exclude-keys and --sample as before, or build it anew with "
+        + "`replay rebuild`, replay from the start with --full-refresh, or name another store with --store")
   }
 }
