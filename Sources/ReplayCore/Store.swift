@@ -4,8 +4,8 @@ public struct FunctionIdentity: Sendable, Hashable {
   public let version: Int
   public let tables: [TableSchema]
   public let views: [View]
-  /// The tables stand beside those that serve; the views, which are of these, are only kept.
-  public let isBeside: Bool
+  /// The function's own name and the build that is meant; nil where nobody says.
+  public let build: Build?
   /// What the store runs over gathered events: it makes the tables then, and `tables` and `views` are empty.
   public let program: StoreProgram?
   /// Where its fields are read from in this archive; empty where nobody says. A store refuses another one: rows of two
@@ -17,6 +17,15 @@ public struct FunctionIdentity: Sendable, Hashable {
   /// Which events the run gives to the function; nil where nobody says: then what was kept stays. A store that was filled
   /// through another filter refuses it.
   public let filter: FilterStatement?
+
+  public struct Build: Sendable, Hashable {
+    public let function: String
+    public let number: Int
+    public let isServing: Bool
+  }
+
+  /// The tables stand beside those that serve; the views, which are of these, are only kept.
+  public var isBeside: Bool { build.map { !$0.isServing } ?? false }
 
   public struct View: Sendable, Hashable {
     public let name: String
@@ -38,7 +47,9 @@ public struct FunctionIdentity: Sendable, Hashable {
       View(name: $0.name, select: $0.select, postgresSelect: postgres[$0.name] ?? $0.select)
     }
     program = projection.program
-    isBeside = projection is FunctionBuild
+    build = (projection as? FunctionBuild).map {
+      Build(function: $0.function.name, number: $0.number, isServing: $0.isServing)
+    }
     reading = anatomy.map { FunctionIdentity.reading(projection, $0) } ?? ""
   }
 

@@ -27,6 +27,14 @@ struct PostgresSwitcher: TableSwitching {
       WITH mine AS (SELECT c.oid, c.relrowsecurity AS secured \(named))
       SELECT 'the trigger ' || t.tgname FROM pg_catalog.pg_trigger t JOIN mine ON t.tgrelid = mine.oid
         WHERE NOT t.tgisinternal
+      UNION ALL SELECT 'the rule ' || w.rulename FROM pg_catalog.pg_rewrite w JOIN mine ON mine.oid = w.ev_class
+      UNION ALL SELECT 'the check ' || k.conname FROM pg_catalog.pg_constraint k JOIN mine ON mine.oid = k.conrelid
+        WHERE k.contype = 'c'
+      UNION ALL SELECT 'tables that inherit from it, or it from them' FROM mine WHERE EXISTS (
+        SELECT 1 FROM pg_catalog.pg_inherits i WHERE mine.oid IN (i.inhparent, i.inhrelid))
+      UNION ALL SELECT 'the function ' || p.proname FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_proc p ON p.oid = d.objid JOIN mine ON mine.oid = d.refobjid
+        WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
       UNION ALL SELECT 'row security' FROM mine WHERE secured
       UNION ALL SELECT 'the foreign key ' || k.conname FROM pg_catalog.pg_constraint k JOIN mine
         ON mine.oid IN (k.conrelid, k.confrelid) WHERE k.contype = 'f'
@@ -68,16 +76,14 @@ struct PostgresSwitcher: TableSwitching {
   private func indexes(of table: String) throws -> [Index] {
     let found = try connection.query(
       """
-      SELECT pg_catalog.pg_get_indexdef(i.indexrelid), i.indisunique::int
-      \(Self.table) JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
+      SELECT substr(pg_catalog.pg_get_indexdef(i.indexrelid), 1 + length(pg_catalog.format(
+          'CREATE %sINDEX %I ON %I.%I ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname, n.nspname, c.relname))),
+        i.indisunique::int
+      \(Self.table) JOIN pg_catalog.pg_index i ON i.indrelid = c.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
       WHERE n.nspname = ? AND c.relname = ? AND NOT i.indisprimary
       """, [.text(connection.schema), .text(table)]
     ) { ($0.text(0), $0.integer(1) == 1) }
-    return found.compactMap { text, isUnique in
-      text.ranges(of: " USING ").first.map {
-        Index(isUnique: isUnique, tail: String(text[$0.lowerBound...].dropFirst()))
-      }
-    }
+    return found.map { Index(isUnique: $0.1, tail: $0.0) }
   }
 
   func seize(_ tables: [String]) throws {

@@ -44,6 +44,7 @@ package struct Opening {
         function.filter, stored: stored.first { $0.key.function == function.name && $0.key.range == range },
         refresh: refresh)
     }
+    for function in functions { try checkBuild(function) }
     for function in functions { try prepare(function, stored.filter { $0.key.function == function.name }) }
     let present = try tables.objects()
     try tables.openPrograms(of: functions) { present[$0.lowercased()] == nil }
@@ -52,6 +53,19 @@ package struct Opening {
     for view in functions.flatMap(\.viewNames) { try validate(view) }
     let opened = try StoredFunction.all(on: connection)
     return try functions.map { try read($0, opened) }
+  }
+
+  /// A cutover may have given the name to another build since it was looked up: its tables are not this run's.
+  private func checkBuild(_ function: FunctionIdentity) throws {
+    let rows = BuildRows(connection: connection)
+    if refresh { try rows.forgetComparisons(of: function.build?.function ?? function.name) }
+    guard let build = function.build else { return }
+    let found = try rows.known(of: build.function).number(build.number)
+    if let found, found.state != .pruned, found.name == function.name { return }
+    throw ReplayError(
+      .fenced, "build \(build.number) of \(build.function) is no longer \(function.name)",
+      details: ["it is \(found.map { $0.state.rawValue } ?? "not in the store")", "store \(connection.path)"],
+      effect: "nothing was applied", next: "see `replay status`")
   }
 
   private func prepare(_ function: FunctionIdentity, _ stored: [StoredFunction]) throws {

@@ -18,7 +18,8 @@ struct TableSwitcher: TableSwitching {
   }
 
   func equip(_ new: String, like old: String, build: Int) throws {
-    for index in try indexes(of: old) {
+    let there = Set(try indexes(of: new).map { "\($0.isUnique)\($0.columns)" })
+    for index in try indexes(of: old) where !there.contains("\(index.isUnique)\(index.columns)") {
       let name = FunctionBuild.table(index.name, number: build)
       if try connection.query("SELECT 1 FROM sqlite_schema WHERE name = ?", [.text(name)], { _ in true }) == [true] {
         continue

@@ -26,6 +26,8 @@ struct Rebuild: ParsableCommand {
       "A view of the past: a build of the events before this time or position (--to), which never serves.",
       valueName: "edge"))
   var asOf: String?
+  @Flag(help: "Begin the next build, though this very command made the one that serves.")
+  var new = false
 
   func validate() throws {
     if options.functions.function.count != 1 { throw ValidationError("rebuild takes one function.") }
@@ -53,17 +55,39 @@ struct Rebuild: ParsableCommand {
     _ = try inspector.builds(of: function.name)
     if let asOf { command.filter.to = [asOf] }
     let past = try asOf.map { _ in try RunFilter(command.filter).statement.words }
+    if asOf == nil, !new, let made = try servingByThis(inspector, function.name) {
+      Console.shared.say(
+        "replay: build     \(made) of \(function.name), which this command made, serves: this run goes on with it "
+          + "(--new begins the next one)")
+      command.build = made
+      return try command.run()
+    }
     let build = try inspector.beginBuild(of: function.name, asOf: past, now: SystemTime.now())
     command.build = build.number
     let tables = FunctionBuild(function, number: build.number).tables.map(\.schema.storedName)
     Console.shared.say(
       "replay: build     \(build.number) of \(function.name), in \(tables.joined(separator: ", ")); "
         + "build \(try inspector.builds(of: function.name).serving?.number ?? 1) serves")
+    if let there = try inspector.inspect().first(where: { $0.name == build.name }), there.events > 0,
+      !command.fullRefresh
+    {
+      Console.shared.say(
+        "replay: it goes on behind \(Words.plural(there.events, "event")); if the function was changed since, say --full-refresh"
+      )
+    }
     try sayBehind(command, inspector, function.name)
     try command.run()
     say(
       try inspector.builds(of: function.name).number(build.number)?.state == .building
         ? "compare" : nil, function.name)
+  }
+
+  /// Of the build that serves, where it is followed by this command and no other is made.
+  private func servingByThis(_ inspector: any StoreInspector, _ function: String) throws -> Int? {
+    let builds = try inspector.builds(of: function)
+    guard builds.building == nil, let serving = builds.serving, serving.number > 1 else { return nil }
+    let command = try inspector.inspect().first { $0.name == function }?.command
+    return command == StoreOptions.goOn ? serving.number : nil
   }
 
   /// Without the stream it can never have what the one that serves has.

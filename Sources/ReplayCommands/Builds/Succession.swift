@@ -6,60 +6,84 @@ import ReplaySQL
 /// the one that was built gets its.
 enum Succession {
   static func run(_ command: Run) throws {
-    var command = try serving(command)
+    var command = try named(command, try builds(command))
     while true {
-      let mine = try number(command)
+      let mine = command.build ?? command.servingBuild
       do { return try command.runOnce() } catch let error as ReplayError where error.code == .fenced {
-        if let mine, try builds(command).number(mine)?.state == .pruned {
-          throw ReplayError(
-            .fenced, "build \(mine) of \(command.functions.function.first ?? "") was dropped by `replay prune`",
-            effect: "its rows and its positions are gone",
-            next: "nothing here: `replay status` lists the builds that are left")
-        }
-        guard let mine, let next = try? next(command, mine) else { throw error }
-        let name = try command.functions.projections.map(\.name).first ?? ""
-        Console.shared.say(
-          "replay: build \(mine) of \(name) "
-            + (next.build == nil ? "serves now" : "serves no more, and is kept") + ": this run goes on with it")
+        guard let next = try next(command, mine, error) else { throw error }
+        // Calls that were given up with the old name are not the new one's.
+        FunctionShelf.close()
         command = next
       }
     }
   }
 
-  private static func builds(_ command: Run) throws -> [StoredBuild] {
-    let functions = try command.functions.projections
-    guard functions.count == 1, try command.store.address.exists else { return [] }
-    return (try? command.store.inspector().builds(of: functions[0].name)) ?? []
+  /// Of each function that was ever built anew.
+  private static func builds(_ command: Run) throws -> [[StoredBuild]] {
+    guard try command.store.address.exists else { return [] }
+    let inspector = try command.store.inspector()
+    return try command.functions.projections.map { try inspector.builds(of: $0.name) }.filter { !$0.isEmpty }
   }
 
-  /// The build that serves goes by the function's name.
-  private static func serving(_ command: Run) throws -> Run {
-    guard let number = command.build else { return command }
+  /// Gives the run the name that its build has now. Throws `.usage` where it is not said which is meant.
+  private static func named(_ command: Run, _ found: [[StoredBuild]]) throws -> Run {
     var command = command
-    let builds = try builds(command)
-    let state = builds.number(number)?.state
-    if state == .serving || builds.isEmpty && number == 1 { command.build = nil }
-    guard command.build != nil, state == nil || state == .pruned else { return command }
-    throw ReplayError(
+    guard let builds = found.first else {
+      if command.build == 1 { command.build = nil }
+      if let build = command.build { throw noBuild(build, command, []) }
+      return command
+    }
+    let isClear = command.functions.function.count == 1 && (command.build != nil || builds.previous == nil)
+    guard isClear, let serving = builds.serving else { throw unclear(builds, command) }
+    let number = command.build ?? serving.number
+    guard let build = builds.number(number), build.state != .pruned else { throw noBuild(number, command, builds) }
+    (command.build, command.servingBuild) = build.state == .serving ? (nil, number) : (number, nil)
+    return command
+  }
+
+  private static func noBuild(_ number: Int, _ command: Run, _ builds: [StoredBuild]) -> ReplayError {
+    let there = builds.filter { $0.state != .pruned }.map { "\($0.number) (\($0.state.rawValue))" }
+    return ReplayError(
       .usage, "the store has no build \(number) of \(command.functions.function.first ?? "")",
-      details: ["builds: \(builds.filter { $0.state != .pruned }.map { "\($0.number)" }.joined(separator: ", "))"],
+      details: ["builds: \(there.isEmpty ? "none was built anew" : there.joined(separator: ", "))"],
       effect: "nothing was read or written", next: "see `replay status`; `replay rebuild` begins a new one")
   }
 
-  /// Nil where several functions run: they may not all have one.
-  private static func number(_ command: Run) throws -> Int? {
-    if let build = command.build { return build }
-    guard command.functions.function.count == 1 else { return nil }
-    return try builds(command).serving?.number ?? 1
+  /// Two versions of a function may differ in nothing that a store could see.
+  private static func unclear(_ builds: [StoredBuild], _ command: Run) -> ReplayError {
+    let there = builds.filter { $0.state != .pruned }.map { "\($0.number) (\($0.state.rawValue))" }
+    let isAlone = command.functions.function.count == 1
+    return ReplayError(
+      .usage, "the function \(builds[0].function) has several builds: which one is meant is to be said",
+      details: ["builds: \(there.joined(separator: ", "))"], effect: "nothing was read or written",
+      next: isAlone
+        ? "say --build \(builds.serving?.number ?? 1) for the one that serves, or another; or `replay prune` the old one"
+        : "run it alone, with --build")
   }
 
-  /// Nil where the build has the name that it had: then another run took it over.
-  private static func next(_ command: Run, _ mine: Int) throws -> Run? {
-    guard let found = try builds(command).number(mine), found.state != .pruned else { return nil }
+  /// The same run under the name that its build has now; nil where another run took it over.
+  private static func next(_ command: Run, _ mine: Int?, _ error: ReplayError) throws -> Run? {
+    guard command.functions.function.count == 1, let builds = try builds(command).first else { return nil }
+    let number = mine ?? 1
+    guard let found = builds.number(number) else { return nil }
+    let function = found.function
+    if found.state == .pruned {
+      throw ReplayError(
+        .fenced, "build \(number) of \(function) was dropped by `replay prune`",
+        effect: "its rows and its positions are gone",
+        next: "nothing here: `replay status` lists the builds that are left")
+    }
     var next = command
-    next.build = found.state == .serving ? nil : mine
-    next.fullRefresh = false
-    return next.build == command.build ? nil : next
+    (next.build, next.servingBuild, next.fullRefresh) =
+      found.state == .serving ? (nil, number, false) : (number, nil, false)
+    // To and fro, while it looked elsewhere.
+    let isSwitched = error.details.contains { $0.contains("by replay cutover") || $0.contains("by replay rollback") }
+    let isRenamed = next.build != command.build
+    guard isRenamed || isSwitched else { return nil }
+    Console.shared.say(
+      "replay: build \(number) of \(function) "
+        + (next.build == nil ? "serves now" : "serves no more, and is kept") + ": this run goes on with it")
+    return next
   }
 }
 

@@ -111,7 +111,10 @@ struct FilterOptions: ParsableArguments {
         continue
       }
       let path = String(text.dropFirst())
-      for (number, line) in try InputFile.read(path, what: "the file of keys").split(
+      let bytes = try InputFile.read(path, what: "the file of keys")
+      // What some editors put before the first key.
+      let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+      for (number, line) in text.split(
         separator: 10, omittingEmptySubsequences: false
       ).enumerated() {
         let key = line.last == 13 ? line.dropLast() : line

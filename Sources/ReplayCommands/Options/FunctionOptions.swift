@@ -50,7 +50,7 @@ struct StoreOptions: ParsableArguments {
   private var lockMilliseconds: Int32 { Int32(clamping: lockTimeout * 1000) }
 
   /// The command that takes in what is new: this one, but never one that starts over.
-  private static var goOn: String {
+  static var goOn: String {
     CommandLine.arguments.filter { $0 != "--full-refresh" }.map(SecretOption.hidden).map(Words.shellQuoted)
       .joined(separator: " ")
   }

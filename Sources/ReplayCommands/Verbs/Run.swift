@@ -12,6 +12,9 @@ struct Run: ParsableCommand {
   @OptionGroup(title: "Function") var functions: FunctionOptions
   @Option(help: "Run this build of the function, where several stand beside each other (`replay rebuild`).")
   var build: Int?
+  /// Not for people: the build that is meant by the function's own name.
+  @Option(help: .hidden)
+  var servingBuild: Int?
   @OptionGroup(title: "Filter") var filter: FilterOptions
   @OptionGroup(title: "Store") var store: StoreOptions
   @Flag(help: "Empty the functions' tables and start over.")
@@ -43,6 +46,9 @@ struct Run: ParsableCommand {
   var projections: [any Projection] {
     get throws {
       let functions = try functions.projections
+      if let servingBuild {
+        return functions.map { FunctionBuild($0, number: servingBuild, isServing: true) }
+      }
       guard let build else { return functions }
       return try functions.map { try FunctionBuild.checked($0, number: build) }
     }

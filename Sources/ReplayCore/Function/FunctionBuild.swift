@@ -1,13 +1,16 @@
-/// A function whose tables are being built, or are kept, beside those that serve: the same function, under the build's own
-/// name and with tables of its own. Its views are made when it serves.
+/// A function in one of its builds: where that does not serve, under the build's own name and with tables of its own, and
+/// without views, which are made when it serves. A store opens it only where the build still has that name.
 public struct FunctionBuild: Projection {
   public let function: any Projection
   public let number: Int
+  /// Its tables are those that readers read: it has the function's own names.
+  public let isServing: Bool
 
-  /// Builds of a function count from 1; the one that serves has the function's own names.
-  public init(_ function: any Projection, number: Int) {
+  /// Builds of a function count from 1.
+  public init(_ function: any Projection, number: Int, isServing: Bool = false) {
     self.function = function
     self.number = number
+    self.isServing = isServing
   }
 
   /// Of a function's checkpoint: `shade-velocity@2`.
@@ -17,7 +20,7 @@ public struct FunctionBuild: Projection {
   /// Of a function's table: `shade_velocity__2`.
   public static func table(_ name: String, number: Int) -> String { "\(name)__\(number)" }
 
-  public var name: String { FunctionBuild.name(function.name, number: number) }
+  public var name: String { isServing ? function.name : FunctionBuild.name(function.name, number: number) }
   public var version: Int { function.version }
   public var reads: Reads { function.reads }
   public var tables: [any Table] { function.tables.map { Beside(schema: renamed($0.schema)) } }
@@ -35,7 +38,7 @@ public struct FunctionBuild: Projection {
 
   private func renamed(_ schema: TableSchema) -> TableSchema {
     var schema = schema
-    schema.storedName = FunctionBuild.table(schema.name, number: number)
+    if !isServing { schema.storedName = FunctionBuild.table(schema.name, number: number) }
     return schema
   }
 }

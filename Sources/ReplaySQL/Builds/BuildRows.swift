@@ -74,6 +74,11 @@ package struct BuildRows {
       ])
   }
 
+  /// The function's tables are emptied: what was found of them holds no more.
+  func forgetComparisons(of function: String) throws {
+    try connection.run("UPDATE \(BuildRows.table) SET compared_with = NULL WHERE function = ?", [.text(function)])
+  }
+
   // MARK: Views
 
   func keep(_ views: [(name: String, query: String)], of key: CheckpointKey) throws {

@@ -103,12 +103,12 @@ struct BuildSwitch {
   // MARK: Tables
 
   private func moveTables(_ old: Side, _ new: Side, _ number: Int, _ views: Views) throws {
-    for name in new.stored.tables.map({ plain($0, new) })
-    where !old.stored.tables.contains(name) {
+    let wanted = new.stored.tables.map { plain($0, new) }.filter { !old.stored.tables.contains($0) }
+    for name in wanted + old.stored.tables.map({ beside($0, old) }) {
       guard try connection.has(name.lowercased()) else { continue }
       throw ReplayError(
         .config, "the store already has something named \(name)",
-        details: ["build \(new.standing.build.number) of \(function) has a table that is to have this name"],
+        details: ["a table of \(function) is to have this name"],
         effect: "nothing was changed", next: "rename what is there, or the table in the function")
     }
     let obstacles = try tables.obstacles(old.stored.tables)
