@@ -1,9 +1,9 @@
 """Builds beside each other, as a user has them: rebuild, compare, cutover, rollback, prune; on SQLite and on PostgreSQL."""
-import collections, os, sqlite3, unittest
+import collections, glob, os, sqlite3, subprocess, time, unittest
 
 from builds import Postgres, Readers, Session, SQLite, World
 from postgres_server import BIN, Server, kill
-from support import replay
+from support import TOOL, replay
 
 SERVER = None
 
@@ -84,6 +84,49 @@ class Builds:
         self.done(world.ask("prune", "--build", "3", "--yes"))
         self.done(replay("rebuild", *world.arguments(3, False)))
         self.assertEqual(world.builds()[4][0], "building")
+
+    def test_a_run_that_looked_before_a_switch_writes_into_no_other_build(self):
+        """Between the look for its build's name and the opening of that name lies the listing, which is kept waiting here."""
+        world = self.make()
+        listed = lambda: "".join(sorted(path + "\n" for path in glob.glob(world.archive.root + "/**/*.gz", recursive=True)))
+        rest = lambda tag: ["--files-from", "-", "--store", world.store.name, *world.function(tag), "--progress", "none"]
+        self.done(replay("run", *rest(1), stdin=listed()))
+        self.done(replay("rebuild", *rest(2), stdin=listed()))
+        for verb, tag, switch in [("run", 1, ["cutover", "--unproved"]), ("run", 2, ["rollback"]), ("run", 1, ["cutover", "--build", "2", "--unproved"])]:
+            process = subprocess.Popen([TOOL, verb, "--build", str(tag), *rest(tag)], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            time.sleep(1)
+            self.done(world.ask(*switch))
+            for partition in range(3):
+                world.archive.lines[partition] += [world.line(partition) for _ in range(20)]
+                world.archive.add(partition, len(world.archive.lines[partition]))
+            said = process.communicate(listed(), timeout=60)[0]
+            # The list comes once: whoever begins again under the other name has none.
+            self.assertIn(process.returncode, (0, 66, 76), said)
+            builds = {state: number for number, (state, _, _) in world.builds().items()}
+            self.assertEqual(set(world.builds()), {1, 2}, said)
+            self.assertEqual(world.rows()[1], [builds["serving"]], said)
+            self.assertEqual(world.rows(f"__{builds['kept']}")[1], [builds["kept"]], said)
+
+    def test_which_build_is_meant_has_to_be_said(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(world.ask("cutover", "--unproved"))
+        said = self.done(replay("run", *world.arguments(1, False)), 64)
+        self.assertIn("has several builds: which one is meant is to be said", said)
+        self.done(replay("run", *world.arguments(2, False, "--build", "2")))
+        self.done(world.ask("prune", "--yes"))
+        self.done(replay("run", *world.arguments(2, False)))
+
+    def test_a_comparison_does_not_outlive_what_was_compared(self):
+        world = self.make()
+        self.done(replay("run", *world.arguments(1, False)))
+        self.done(replay("rebuild", *world.arguments(2, False)))
+        self.done(world.ask("compare", "--ignore", "tag"))
+        self.done(replay("rebuild", *world.arguments(3, False, "--full-refresh")))
+        self.assertIn("was not compared", self.done(world.ask("cutover"), 75))
 
     def test_a_difference_keeps_it_from_serving(self):
         world = self.make()
