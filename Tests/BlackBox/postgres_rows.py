@@ -1,11 +1,12 @@
 """Whether a schema in PostgreSQL holds what an undisturbed run wrote into SQLite: all rows of all tables, replay's own
 (positions, segments, findings, books) among them, by a SHA-256 of each table in the order of its primary key.
 
-Left out are columns that tell of runs: owners and their numbers, how many commits there were, times, the command line.
+Left out are columns that tell of runs (owners and their numbers, how many commits there were, times, the command line), and what a
+view selects, which is each database's own SQL.
 """
 import contextlib, hashlib, sqlite3
 
-OF_RUNS = ("fence", "owner", "epochs", "updated_at", "command", "left_at")
+OF_RUNS = ("fence", "owner", "epochs", "updated_at", "command", "left_at", "query")
 SEPARATOR, NULL = "\x1f", "\\N"
 # How SQLite shows what is no text of PostgreSQL's.
 FORMS = {"bytea": """encode("{0}", 'hex')""",

@@ -42,20 +42,18 @@ enum Succession {
   }
 
   private static func noBuild(_ number: Int, _ command: Run, _ builds: [StoredBuild]) -> ReplayError {
-    let there = builds.filter { $0.state != .pruned }.map { "\($0.number) (\($0.state.rawValue))" }
-    return ReplayError(
+    ReplayError(
       .usage, "the store has no build \(number) of \(command.functions.function.first ?? "")",
-      details: ["builds: \(there.isEmpty ? "none was built anew" : there.joined(separator: ", "))"],
+      details: ["builds: \(builds.isEmpty ? "none was built anew" : builds.words)"],
       effect: "nothing was read or written", next: "see `replay status`; `replay rebuild` begins a new one")
   }
 
   /// Two versions of a function may differ in nothing that a store could see.
   private static func unclear(_ builds: [StoredBuild], _ command: Run) -> ReplayError {
-    let there = builds.filter { $0.state != .pruned }.map { "\($0.number) (\($0.state.rawValue))" }
     let isAlone = command.functions.function.count == 1
     return ReplayError(
       .usage, "the function \(builds[0].function) has several builds: which one is meant is to be said",
-      details: ["builds: \(there.joined(separator: ", "))"], effect: "nothing was read or written",
+      details: ["builds: \(builds.words)"], effect: "nothing was read or written",
       next: isAlone
         ? "say --build \(builds.serving?.number ?? 1) for the one that serves, or another; or `replay prune` the old one"
         : "run it alone, with --build")

@@ -59,6 +59,10 @@ public struct StoredBuild: Sendable, Equatable {
 
 extension [StoredBuild] {
   public var serving: StoredBuild? { first { $0.state == .serving } }
+  /// Those that are there, for a person.
+  public var words: String {
+    filter { $0.state != .pruned }.map { "\($0.number) (\($0.state.rawValue))" }.joined(separator: ", ")
+  }
   /// The one that is made now: at most one.
   public var building: StoredBuild? { first { $0.state == .building } }
   public func number(_ number: Int) -> StoredBuild? { first { $0.number == number } }
