@@ -134,6 +134,8 @@ class BatchWindow(FunctionsLive):
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code
+        except urllib.error.URLError:
+            return None  # it does not listen yet
 
     def test_a_stop_does_not_wait_and_delivers_what_is_open(self):
         function = self.function()

@@ -125,7 +125,7 @@ class Windows(unittest.TestCase):
 class SameWindows(Windows):
     def test_each_window_ends_once_with_all_of_its_events_through_kills(self):
         self.write_archive(self.more(EVENTS))
-        killed = self.kill_often("--commit-interval", 0.05, "--batch-size", 20, kills=6, pause=0.005)
+        killed = self.kill_often("--commit-interval", 0.05, "--batch-size", 20, kills=6, pause=0.02)
         self.assertGreater(killed, 2, "nothing was killed")
         done = self.run_windows("--batch-size", 50, "--lanes", 4)
         self.assertEqual(done.returncode, 0, done.stderr)
