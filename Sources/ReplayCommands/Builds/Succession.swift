@@ -22,7 +22,13 @@ enum Succession {
   private static func builds(_ command: Run) throws -> [[StoredBuild]] {
     guard try command.store.address.exists else { return [] }
     let inspector = try command.store.inspector()
-    return try command.functions.projections.map { try inspector.builds(of: $0.name) }.filter { !$0.isEmpty }
+    let names = try command.functions.projections.map(\.name)
+    do { return try names.map { try inspector.builds(of: $0) }.filter { !$0.isEmpty } } catch let error as ReplayError
+      where error.code == .permission
+    {
+      // Of a file whose maker was killed only a writer may undo what is half done; it has no builds yet.
+      return []
+    }
   }
 
   /// Gives the run the name that its build has now. Throws `.usage` where it is not said which is meant.
