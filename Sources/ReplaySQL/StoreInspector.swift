@@ -32,6 +32,8 @@ package protocol StoreInspector: Sendable {
   /// The build that is made beside the one that serves: a new one where none is. `past`: a view of the past, of which
   /// events in words. Errors: `.usage` where nothing serves.
   func beginBuild(of function: String, asOf past: String?, now: Timestamp) throws -> StoredBuild
+  /// Gives the build's tables the indexes and rights of those that serve. Once, before the switch: it reads the tables.
+  func equipBuild(of function: String, _ number: Int) throws
   /// Points readers at another build, in one transaction, in which `verify` may throw. The build that served stays beside
   /// it. Answers the same where it serves already. Errors: `.temporary` where readers are in the way for now, `.config`
   /// where the tables cannot be switched.

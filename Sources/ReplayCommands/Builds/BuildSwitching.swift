@@ -36,6 +36,7 @@ struct BuildSwitching {
       Console.shared.say("replay: nothing to do: build \(build.number) of \(build.function) serves")
       return
     }
+    try inspector.equipBuild(of: build.function, build.number)
     let end = Clock.milliseconds() + Int64(target.store.lockTimeout) * 1000
     var (wait, tries): (UInt32, Int) = (10_000, 0)
     var held: StoredBuild?
@@ -127,7 +128,7 @@ struct BuildSwitching {
   private func say(_ serving: StoredBuild, _ kept: StoredBuild, milliseconds: Int64, tries: Int) {
     Console.shared.say(
       "replay: \(verb): build \(serving.number) of \(serving.function) serves, in one transaction of \(milliseconds) ms"
-        + (tries > 1 ? ", the \(tries)th try" : "") + "; build \(kept.number) is kept")
+        + (tries > 1 ? ", at the \(tries). try" : "") + "; build \(kept.number) is kept")
     Console.shared.event(
       verb,
       [

@@ -42,7 +42,7 @@ public final class HeldSource: LiveSource {
   }
 
   public func poll(milliseconds: Int) throws -> LiveEvent? {
-    try hear()
+    hear()
     if !isSought {
       isSought = true
       try base.seek(next.filter { !held.contains($0.key) })
@@ -51,13 +51,13 @@ public final class HeldSource: LiveSource {
     let event = try base.poll(milliseconds: min(milliseconds, Int(HeldSource.askMilliseconds)))
     switch event {
     case .messages(let messages):
-      let isWhole = try pass(messages.partition, to: messages.next)
+      let isWhole = pass(messages.partition, to: messages.next)
       messages.end(before: next[messages.partition] ?? messages.next)
       if !messages.messages.isEmpty || isWhole { return event }
       // Positions that nobody fills lie before the bound.
       return .caughtUp(messages.partition, next: messages.next)
     case .caughtUp(let partition, let end):
-      if try pass(partition, to: end) { return event }
+      if pass(partition, to: end) { return event }
       return next[partition].map { .caughtUp(partition, next: $0) }
     default: return event
     }
@@ -65,7 +65,7 @@ public final class HeldSource: LiveSource {
 
   /// Moves the partition to `end`, or to its bound where that comes first: then what is behind it is not delivered, and
   /// the answer is false.
-  private func pass(_ partition: Partition, to end: Position) throws -> Bool {
+  private func pass(_ partition: Partition, to end: Position) -> Bool {
     guard let bound = bounds[partition], bound < end else {
       next[partition] = end
       return true
@@ -78,7 +78,7 @@ public final class HeldSource: LiveSource {
   }
 
   /// Asks where it is held, and takes in what has changed.
-  private func hear() throws {
+  private func hear() {
     let time = now()
     if let asked, time - asked < HeldSource.askMilliseconds { return }
     asked = time

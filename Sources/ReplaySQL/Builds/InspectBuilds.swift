@@ -58,7 +58,6 @@ extension SQLInspector {
     of function: String, to number: Int, by owner: String, now: Timestamp,
     _ verify: (_ from: BuildStanding, _ to: BuildStanding) throws -> Void
   ) throws -> (serving: StoredBuild, kept: StoredBuild) {
-    try equip(function, number)
     let done = try changing { connection in
       try BuildSwitch(
         connection: connection, tables: switching(on: connection), function: function, number: number, owner: owner,
@@ -68,8 +67,7 @@ extension SQLInspector {
     return (done.serving, done.kept)
   }
 
-  /// Indexes and rights, before readers have to wait for anything.
-  private func equip(_ function: String, _ number: Int) throws {
+  package func equipBuild(of function: String, _ number: Int) throws {
     try changing { connection in
       let builds = try BuildRows(connection: connection).known(of: function)
       let stored = try StoredFunction.all(on: connection)
