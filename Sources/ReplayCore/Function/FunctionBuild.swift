@@ -24,6 +24,12 @@ public struct FunctionBuild: Projection {
   public var version: Int { function.version }
   public var reads: Reads { function.reads }
   public var tables: [any Table] { function.tables.map { Beside(schema: renamed($0.schema)) } }
+  /// The function's own name of a table of build `number`, which does not serve.
+  public static func plain(_ table: String, number: Int) -> String {
+    let ending = FunctionBuild.table("", number: number)
+    return table.hasSuffix(ending) ? String(table.dropLast(ending.utf8.count)) : table
+  }
+
   public var views: [(name: String, select: String)] { function.views }
   public var postgresViews: [(name: String, select: String)] { function.postgresViews }
   public var program: StoreProgram? { function.program }

@@ -46,8 +46,8 @@ package struct BuildSnapshot {
   private func tables(of number: Int) throws -> [String: String] {
     let name = try standing(number).build.name
     let stored = try StoredFunction.all(on: connection).first { $0.key.function == name }?.tables ?? []
-    let ending = FunctionBuild.isBeside(name) ? FunctionBuild.table("", number: number) : ""
+    let isBeside = FunctionBuild.isBeside(name)
     return Dictionary(
-      stored.map { (String($0.dropLast($0.hasSuffix(ending) ? ending.count : 0)), $0) }, uniquingKeysWith: { $1 })
+      stored.map { (isBeside ? FunctionBuild.plain($0, number: number) : $0, $0) }, uniquingKeysWith: { $1 })
   }
 }

@@ -96,8 +96,7 @@ struct BuildSwitch {
 
   /// As the function names it.
   private func plain(_ table: String, _ side: Side) -> String {
-    let ending = FunctionBuild.table("", number: side.standing.build.number)
-    return table.hasSuffix(ending) ? String(table.dropLast(ending.utf8.count)) : table
+    FunctionBuild.plain(table, number: side.standing.build.number)
   }
 
   // MARK: Tables
