@@ -4,6 +4,11 @@ import ReplayCore
 package enum Names {
   /// Refuses what SQL could misread and what is ours or SQLite's own. Names that differ only in case are one name.
   package static func check(_ function: FunctionIdentity) throws {
+    if !function.isBeside, FunctionBuild.isBeside(function.name) {
+      throw ReplayError(
+        .usage, "not a name for a function: \(function.name)", details: ["@ stands before the number of a build"],
+        next: "rename the function")
+    }
     for table in function.tables {
       try check(table.storedName, "table", of: function)
       var seen: Set<String> = []

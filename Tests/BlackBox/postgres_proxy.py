@@ -6,13 +6,10 @@ import random, select, socket, threading, time
 COMMIT = b"COMMIT\0"
 
 
-class Proxy:
-    def __init__(self, host, port, seed, before=0.25, after=0.25, late=0, lost=(), at_commit=None):
-        """`before`, `after` and `late`: how likely each is; `lost`: the COMMITs, from 1, whose answer is lost whatever the dice
-        say; `at_commit` is called with the number of each COMMIT, before the server hears it."""
-        self.server, self.chance, self.before, self.after = (host, port), random.Random(seed), before, after
-        self.cut_before = self.cut_after = self.cut_late = self.commits = 0
-        self.late, self.lost, self.at_commit = late, lost, at_commit or (lambda number: None)
+class Listener:
+    """Takes connections at `port` and gives each to `carry`, in a thread of its own."""
+
+    def listen(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -27,6 +24,16 @@ class Proxy:
             except OSError:
                 return
             threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+
+class Proxy(Listener):
+    def __init__(self, host, port, seed, before=0.25, after=0.25, late=0, lost=(), at_commit=None):
+        """`before`, `after` and `late`: how likely each is; `lost`: the COMMITs, from 1, whose answer is lost whatever the dice
+        say; `at_commit` is called with the number of each COMMIT, before the server hears it."""
+        self.server, self.chance, self.before, self.after = (host, port), random.Random(seed), before, after
+        self.cut_before = self.cut_after = self.cut_late = self.commits = 0
+        self.late, self.lost, self.at_commit = late, lost, at_commit or (lambda number: None)
+        self.listen()
 
     def carry(self, client):
         server = socket.create_connection(self.server)

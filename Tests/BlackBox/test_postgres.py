@@ -14,18 +14,24 @@ EVENTS = 120_000
 def setUpModule():
     global server, scratch, archive, expected
     server, scratch = Server(), tempfile.mkdtemp()
-    archive, store = os.path.join(scratch, "archive"), os.path.join(scratch, "retail.db")
-    generate(archive, "--events", EVENTS, "--codec", "zstd", "--customers", "5000")
-    archive = glob.glob(archive + "/zstd")[0] if os.path.isdir(archive + "/zstd") else archive
-    done = replay("--archive", archive, *FUNCTIONS, "--store", store)
-    assert done.returncode == 0, done.stderr
-    expected = {name: sqlite_rows(store, name) for name in TABLES}
-    assert all(expected.values())
+    archive, expected = made(scratch, EVENTS, customers=5000)
 
 
 def tearDownModule():
     server.close()
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def made(scratch, events, customers):
+    """An archive, and the rows that SQLite has of it."""
+    archive, store = os.path.join(scratch, "archive"), os.path.join(scratch, "retail.db")
+    generate(archive, "--events", events, "--codec", "zstd", "--customers", customers)
+    archive = glob.glob(archive + "/zstd")[0] if os.path.isdir(archive + "/zstd") else archive
+    done = replay("--archive", archive, *FUNCTIONS, "--store", store)
+    assert done.returncode == 0, done.stderr
+    expected = {name: sqlite_rows(store, name) for name in TABLES}
+    assert all(expected.values())
+    return archive, expected
 
 
 def sqlite_rows(path, name):

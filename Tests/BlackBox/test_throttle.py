@@ -1,14 +1,13 @@
 """`--max-target-p99`: a run watches the answers of its target database, slows down, says so, and writes the same rows."""
-import glob, http.client, json, os, re, shutil, signal, socket, subprocess, tempfile, threading, time, unittest
+import http.client, json, os, re, shutil, signal, socket, subprocess, tempfile, threading, time, unittest
 
+from postgres_proxy import Listener
 from postgres_server import SECRET, Server, kill
-from support import TOOL, generate, replay
+from support import TOOL, replay
 from test_live import LiveCase
-from test_postgres import rows, sqlite_rows
+from test_postgres import FUNCTIONS, TABLES, rows, sqlite_rows
 import test_postgres
 
-FUNCTIONS = ("--function", "shade-velocity", "--function", "recently-viewed")
-TABLES = ("shade_velocity", "recently_viewed")
 PROBE = b"replay probe"
 # At the least pace this takes twenty times as long as else.
 EVENTS = 12_000
@@ -18,13 +17,7 @@ def setUpModule():
     global server, scratch, archive, expected
     server, scratch = Server(durable=False), tempfile.mkdtemp()
     test_postgres.server = server
-    archive, store = os.path.join(scratch, "archive"), os.path.join(scratch, "retail.db")
-    generate(archive, "--events", EVENTS, "--codec", "zstd", "--customers", "600")
-    archive = glob.glob(archive + "/zstd")[0] if os.path.isdir(archive + "/zstd") else archive
-    done = replay("--archive", archive, *FUNCTIONS, "--store", store)
-    assert done.returncode == 0, done.stderr
-    expected = {name: sqlite_rows(store, name) for name in TABLES}
-    assert all(expected.values())
+    archive, expected = test_postgres.made(scratch, EVENTS, customers=600)
 
 
 def tearDownModule():
@@ -32,25 +25,12 @@ def tearDownModule():
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-class SlowReads:
+class SlowReads(Listener):
     """A proxy before PostgreSQL that keeps what the probe asks for a while; or refuses the probe. Others pass."""
 
     def __init__(self, seconds=0.0, refuses=False):
         self.seconds, self.refuses, self.probes = seconds, refuses, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def close(self):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+        self.listen()
 
     def carry(self, client):
         upstream = socket.create_connection(("127.0.0.1", server.port))
