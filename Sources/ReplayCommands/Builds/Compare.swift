@@ -105,7 +105,7 @@ struct BuildComparing {
         }
       }
       if let found { return found }
-      try pause(try inspector.snapshot(of: old.function) { $0 })
+      try pause()
     }
   }
 
@@ -123,15 +123,16 @@ struct BuildComparing {
         }
       }
       if found.isPast { return found.found }
-      try pause(try beside.snapshot(of: new.function) { $0 })
+      try pause()
     }
   }
 
-  private func pause(_ now: BuildSnapshot) throws {
+  private func pause() throws {
     if Signals.stop.isStopped { throw ExitCode(128 + Signals.signal) }
     guard Clock.milliseconds() < end else {
-      let (old, new) = (try now.standing(old.number), try now.standing(new.number))
-      throw unmet(Lead(of: new, against: old).words(new, old))
+      let now = try beside.snapshot(of: old.function) { $0.standings }
+      let (a, b) = (now.first { $0.build.number == old.number }, now.first { $0.build.number == new.number })
+      throw unmet(a.flatMap { a in b.map { Lead(of: $0, against: a).words($0, a) } } ?? [])
     }
     usleep(BuildComparing.pollMicroseconds)
   }

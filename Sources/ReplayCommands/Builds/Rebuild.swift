@@ -52,10 +52,11 @@ struct Rebuild: ParsableCommand {
     // Whatever stands against it is found before anything is written.
     _ = try FunctionBuild.checked(function, number: 1)
     let inspector = try command.store.inspector()
-    _ = try inspector.builds(of: function.name)
+    let builds = try inspector.builds(of: function.name)
+    let standings = try inspector.snapshot(of: function.name) { $0.standings }
     if let asOf { command.filter.to = [asOf] }
     let past = try asOf.map { _ in try RunFilter(command.filter).statement.words }
-    if asOf == nil, !new, let made = try servingByThis(inspector, function.name) {
+    if asOf == nil, !new, let made = servingByThis(builds, standings) {
       Console.shared.say(
         "replay: build     \(made) of \(function.name), which this command made, serves: this run goes on with it "
           + "(--new begins the next one)")
@@ -67,15 +68,14 @@ struct Rebuild: ParsableCommand {
     let tables = FunctionBuild(function, number: build.number).tables.map(\.schema.storedName)
     Console.shared.say(
       "replay: build     \(build.number) of \(function.name), in \(tables.joined(separator: ", ")); "
-        + "build \(try inspector.builds(of: function.name).serving?.number ?? 1) serves")
-    if let there = try inspector.inspect().first(where: { $0.name == build.name }), there.events > 0,
-      !command.fullRefresh
-    {
+        + "build \(builds.serving?.number ?? 1) serves")
+    let there = standings.first { $0.build.number == build.number }
+    if let there, there.events > 0, !command.fullRefresh {
       Console.shared.say(
         "replay: it goes on behind \(Words.plural(there.events, "event")); if the function was changed since, say --full-refresh"
       )
     }
-    try sayBehind(command, inspector, function.name)
+    sayBehind(command, standings)
     try command.run()
     say(
       try inspector.builds(of: function.name).number(build.number)?.state == .building
@@ -83,17 +83,18 @@ struct Rebuild: ParsableCommand {
   }
 
   /// Of the build that serves, where it is followed by this command and no other is made.
-  private func servingByThis(_ inspector: any StoreInspector, _ function: String) throws -> Int? {
-    let builds = try inspector.builds(of: function)
-    guard builds.building == nil, let serving = builds.serving, serving.number > 1 else { return nil }
-    let command = try inspector.inspect().first { $0.name == function }?.command
-    return command == StoreOptions.goOn ? serving.number : nil
+  private func servingByThis(_ builds: [StoredBuild], _ standings: [BuildStanding]) -> Int? {
+    guard builds.building == nil, let serving = standings.first(where: { $0.build.state == .serving }) else {
+      return nil
+    }
+    let number = serving.build.number
+    return number > 1 && serving.command == StoreOptions.goOn ? number : nil
   }
 
   /// Without the stream it can never have what the one that serves has.
-  private func sayBehind(_ command: Run, _ inspector: any StoreInspector, _ function: String) throws {
+  private func sayBehind(_ command: Run, _ standings: [BuildStanding]) {
     guard command.stream.live == nil, asOf == nil,
-      try inspector.positions().contains(where: { $0.name == function && $0.phase == .live })
+      standings.contains(where: { $0.build.state == .serving && $0.phase == .live })
     else { return }
     Console.shared.say(
       "replay: warning: the build that serves follows a stream; without --live this one ends where the archive does, "

@@ -9,11 +9,16 @@ public struct BuildStanding: Sendable {
   public let left: Int
   /// Which events it is made of, in words; empty: all of them.
   public let filter: String
+  /// Events settled so far.
+  public let events: UInt64
+  /// The command line of the last run that committed something.
+  public let command: String
 
   public init(
-    _ build: StoredBuild, phase: Phase, next: [Partition: Position], left: Int = 0, filter: String = ""
+    _ build: StoredBuild, phase: Phase, next: [Partition: Position], left: Int = 0, filter: String = "",
+    events: UInt64 = 0, command: String = ""
   ) {
-    self.filter = filter
+    (self.filter, self.events, self.command) = (filter, events, command)
     self.build = build
     self.phase = phase
     self.next = next

@@ -137,6 +137,7 @@ extension SQLConnection {
     return BuildStanding(
       build, phase: stored.phase, next: Dictionary(try rows.positions(), uniquingKeysWith: { $1 }),
       left: Int(left.parked + left.dead),
-      filter: try FilterRows(connection: self, key: stored.key).read().words)
+      filter: try FilterRows(connection: self, key: stored.key).read().words, events: stored.events,
+      command: stored.command)
   }
 }
