@@ -240,6 +240,7 @@ struct PostgresError: Error {
 
   /// A number left its 64 bits.
   var isOverflow: Bool { failure.state == "22003" }
+  var isDuplicate: Bool { failure.state == "23505" }
 }
 
 /// Owns a result of libpq.

@@ -40,9 +40,26 @@ struct RowSending {
       if isEmpty { _ = try copy(RowSet.InOrder(sets), .max, by: sql.copyAll) }
       try addKey()
       if isEmpty { return }
+    } else if sets.allSatisfy(\.isNew), try insert(sets) {
+      return
     }
     _ = try send(RowSet.InOrder(sets), .max)
     try merge()
+  }
+
+  /// Rows of keys that the store does not have, straight into the table: a third of the time of a merge. False, and nothing is
+  /// inserted, where another program has made rows of these keys meanwhile.
+  private func insert(_ sets: [RowSet]) throws -> Bool {
+    let mark = RowSending.mark
+    try connection.batch("SAVEPOINT \(mark)")
+    do {
+      _ = try copy(RowSet.InOrder(sets), .max, by: sql.copyAll)
+      try connection.batch("RELEASE SAVEPOINT \(mark)")
+      return true
+    } catch let error as PostgresError where error.isDuplicate {
+      try connection.batch("ROLLBACK TO SAVEPOINT \(mark); RELEASE SAVEPOINT \(mark)")
+      return false
+    }
   }
 
   func addKey() throws { try connection.batch(sql.addKey, doing: "adding the primary key of \(table.storedName)") }
@@ -72,7 +89,7 @@ struct RowSending {
           sent += 1
         }
       }
-    } catch let error as PostgresError {
+    } catch let error as PostgresError where !error.isDuplicate {
       throw named(error, rows)
     }
     return left

@@ -336,6 +336,7 @@ public final class KeyedRows {
     let cells = UnsafeMutablePointer<Cell>.allocate(capacity: max(1, total * columns))
     var out = cells
     var deletes: [[Cell]] = deleted.map { [entries[Int($0.entry)].key] + $0.subkeys }
+    let isNew = dirty.allSatisfy { entries[Int($0)].stored == 0 }
     for index in dirty.lazy.map({ Int($0) }) {
       for place in 0..<Int(entries[index].count) {
         out[0] = entries[index].key
@@ -355,7 +356,7 @@ public final class KeyedRows {
     deleted.removeAll()
     changedBytes = 0
     newKeyHashes.removeAll(keepingCapacity: true)
-    let set = RowSet(schema: schema, sorted: cells, count: total, arenas: [arena])
+    let set = RowSet(schema: schema, sorted: cells, count: total, isNew: isNew, arenas: [arena])
     set.deletes = deletes
     return set
   }

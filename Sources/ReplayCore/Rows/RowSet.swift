@@ -12,12 +12,16 @@ public final class RowSet: @unchecked Sendable {
   private let arenas: [Arena]
   /// Keys of rows to delete before the rows are written, in no order; each has one cell a key column.
   public var deletes: [[Cell]] = []
+  /// True where it is known that the store has no row of any of these partition keys, so that nothing needs to be merged or
+  /// replaced.
+  public let isNew: Bool
 
   /// Copies `count` rows of `schema.columns.count` cells that lie `stride` cells apart, in key order.
   init(schema: TableSchema, rows: UnsafePointer<Cell>, count: Int, stride: Int, arenas: [Arena]) {
     self.schema = schema
     self.count = count
     self.arenas = arenas
+    isNew = false
     width = schema.columns.count
     cells = .allocate(capacity: max(1, count * width))
     let types = schema.keys.map(\.type.isText)
@@ -31,9 +35,10 @@ public final class RowSet: @unchecked Sendable {
   }
 
   /// Takes over `cells`, which hold `count` whole rows in key order.
-  init(schema: TableSchema, sorted cells: UnsafeMutablePointer<Cell>, count: Int, arenas: [Arena]) {
+  init(schema: TableSchema, sorted cells: UnsafeMutablePointer<Cell>, count: Int, isNew: Bool, arenas: [Arena]) {
     self.schema = schema
     self.count = count
+    self.isNew = isNew
     width = schema.columns.count
     self.cells = cells
     self.arenas = arenas
