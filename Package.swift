@@ -89,6 +89,10 @@ let package = Package(
     .executableTarget(
       name: "failing-tool", dependencies: ["Replay", "ReplayCore"], path: "Tests/Tools/failing-tool",
       swiftSettings: strict),
+    // The tool with a function that notices an event out of order, for the tests of trust. In no product.
+    .executableTarget(
+      name: "sentinel-tool", dependencies: ["Replay", "ReplayCore"], path: "Tests/Tools/sentinel-tool",
+      swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "ReplayTesting", "KafkaMock", "CKafka"]),
     tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayDecode", "ReplayFunctions", "ReplayTesting"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),
