@@ -152,7 +152,7 @@ class Secrets(Case):
         self.addCleanup(stream.close)
         stream.create(1)
         stream.append(0, [line.encode() for line in self.lines])
-        secrets = {"sasl.password": canary(), "ssl.key.password": canary(), "sasl.oauthbearer.client.secret": canary()}
+        secrets = {"sasl.password": canary(), "ssl.key.password": canary(), "ssl.keystore.password": canary()}
         env, options = {}, []
         for number, (option, secret) in enumerate(secrets.items()):
             if number == 0:
