@@ -71,6 +71,12 @@ struct OpenedArchive {
       if count == 0 { break }
       bytes += buffer[..<count]
     }
+    // The system would end a path there, and open another file than the list names.
+    if let place = bytes.firstIndex(of: 0) {
+      throw ReplayError(
+        .usage, "the list of files has a NUL: \(path)", details: ["at byte \(place)"], effect: "nothing was read",
+        next: "list one name a line; no file's name has a NUL, so a list that is parted by them needs line ends")
+    }
     return bytes.split(separator: 10).map { line in
       String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self)
     }.filter { !$0.isEmpty }

@@ -88,11 +88,27 @@ extension ReplayError: CustomStringConvertible {
     var lines = ["replay: \(summary)"] + details.map { "  \($0)" }
     if let effect { lines.append("  effect: \(effect)") }
     if let next { lines.append("  next:   \(next)") }
-    return lines.joined(separator: "\n")
+    return lines.map(ReplayError.line).joined(separator: "\n")
   }
 }
 
 extension ReplayError {
+  /// A text as one line on a terminal, whatever a file's name or an answer has put into it: control characters, line ends
+  /// too, as `\u{1b}`.
+  public static func line(_ text: String) -> String {
+    // Of two bytes in UTF-8 the control characters above ASCII begin with this one.
+    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f || $0 == 0xc2 }) else { return text }
+    var line = ""
+    for scalar in text.unicodeScalars {
+      if scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) {
+        line += "\\u{" + String(scalar.value, radix: 16) + "}"
+      } else {
+        line.unicodeScalars.append(scalar)
+      }
+    }
+    return line
+  }
+
   /// Event data as it may be shown on a terminal: control characters and bytes that are no UTF-8 escaped, at most `limit`
   /// bytes.
   public static func excerpt(_ text: Text, limit: Int = 80) -> String {

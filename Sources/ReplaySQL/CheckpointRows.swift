@@ -19,6 +19,11 @@ package struct CheckpointRows {
     var checkpoint = Checkpoint(
       frontier: Dictionary(try positions(), uniquingKeysWith: { _, last in last }), phase: stored.phase,
       settled: try settled(), halfRead: try halfRead(), events: stored.events, epochs: stored.epochs, isFresh: isFresh)
+    // Of what was read a position is committed with it: without one, those events would be applied once more.
+    for segment in checkpoint.halfRead where checkpoint.frontier[segment.partition] == nil {
+      throw unreadable(
+        "_replay_half_read", "\(segment.entry.name) was being read, and \(segment.partition) has no position")
+    }
     checkpoint.findings = try findings()
     checkpoint.gapEnds = try gapEnds()
     checkpoint.lastEvents = try lastEvents()

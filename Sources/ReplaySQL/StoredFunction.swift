@@ -27,6 +27,9 @@ package struct StoredFunction {
       let table = "_replay_functions"
       let range = KeyRange(first: try Hex.word(row.text(1), in: table), last: try Hex.word(row.text(2), in: table))
       guard let phase = Phase(rawValue: row.text(8)) else { throw unreadable(table, "no such phase: \(row.text(8))") }
+      guard row.integer(9) >= 0, row.integer(10) >= 0 else {
+        throw unreadable(table, "\(row.integer(9)) events in \(row.integer(10)) commits")
+      }
       return StoredFunction(
         key: CheckpointKey(function: row.text(0), range: range), version: row.integer(3), shape: row.text(4),
         tables: names(row.text(5)), views: names(row.text(6)), owner: row.text(7), phase: phase,

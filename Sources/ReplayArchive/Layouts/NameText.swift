@@ -72,17 +72,7 @@ extension WideNumber {
 }
 
 /// A file's name as it may be shown on a terminal: control characters escaped.
-func shown(_ name: String) -> String {
-  var text = ""
-  for scalar in name.unicodeScalars {
-    if scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) {
-      text += "\\u{" + String(scalar.value, radix: 16) + "}"
-    } else {
-      text.unicodeScalars.append(scalar)
-    }
-  }
-  return text
-}
+func shown(_ name: String) -> String { ReplayError.line(name) }
 
 /// The first five names, one a line, and how many more there are.
 func firstFive(_ names: [String]) -> [String] {

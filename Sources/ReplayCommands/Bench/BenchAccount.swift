@@ -43,7 +43,7 @@ struct BenchAccount {
     self.options = options
     self.survey = survey
     self.machine = machine
-    command = CommandLine.arguments
+    command = CommandLine.arguments.map(SecretOption.hidden)
     archive = bench.archive
     lanes = options.work.options.lanes
     threads = bench.threads

@@ -45,7 +45,8 @@ extension BenchAccount {
 
   private var optionsJSON: [(String, JSONText)] {
     [
-      ("functions", .array(options.functions.function.map { .string($0) })), ("runs", .number(options.runs)),
+      ("functions", .array(options.functions.function.map { .string(SecretOption.hidden($0)) })),
+      ("runs", .number(options.runs)),
       ("warmup", .number(options.warmup)), ("with_commit", .bool(!options.withoutCommit)), ("lanes", .number(lanes)),
       ("threads", .number(threads)), ("order", .string(mode.rawValue)),
       ("block_bytes", .number(options.archive.blockBytes)),
@@ -97,7 +98,10 @@ extension BenchAccount {
 /// The account as a page of Markdown, for a record beside the code or a pull request.
 extension BenchAccount {
   var markdown: String {
-    var lines = ["# Benchmark of \(options.functions.function.joined(separator: " + ")), \(machine.time)", ""]
+    var lines = [
+      "# Benchmark of \(options.functions.function.map(SecretOption.hidden).joined(separator: " + ")), \(machine.time)",
+      "",
+    ]
     let call = command.map(Words.shellQuoted).joined(separator: " ")
     lines += ["    \(call)", "", "- archive: \(archive.description[0].drop { $0 != " " }.drop { $0 == " " })"]
     lines += facts.dropFirst().map { "- \($0.name): \($0.text)" } + [""]

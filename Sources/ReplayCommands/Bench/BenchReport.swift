@@ -13,7 +13,7 @@ extension BenchAccount {
 
   /// What was measured and where.
   var facts: [(name: String, text: String)] {
-    let functions = options.functions.function.joined(separator: " + ")
+    let functions = options.functions.function.map(SecretOption.hidden).joined(separator: " + ")
     let load = machine.load.map { ", load \(Words.fixed($0, 1))" } ?? ""
     return [
       ("functions", functions), ("events", events),

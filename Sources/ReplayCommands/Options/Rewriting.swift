@@ -91,6 +91,7 @@ extension TargetOptions {
   var arguments: [String] {
     get throws {
       let path = try store.map { try StoreAddress($0).absolute }
+      try PlanFile.check(function)
       return rewritten(function.map { ("function", $0) } + [("store", path)])
     }
   }

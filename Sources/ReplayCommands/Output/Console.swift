@@ -47,23 +47,26 @@ final class Console: Sendable {
   var isVerbose: Bool { settings.withLock { $0.verbose } }
   var progress: ProgressStyle { settings.withLock { $0.progress } }
 
-  /// A line for people.
+  /// A line for people. What could steer a terminal or pass for another line is escaped.
   func say(_ line: String) {
     if settings.withLock({ $0.quiet }) { return }
     clearBar()
-    put(line + "\n", to: 2)
+    put(ReplayError.line(line) + "\n", to: 2)
   }
 
   /// A line for people who asked for more.
   func detail(_ line: String) { if isVerbose { say(line) } }
 
-  /// Data.
-  func data(_ line: String) { put(line + "\n", to: 1) }
+  /// A line of data, escaped as `say` does it.
+  func data(_ line: String) { raw(ReplayError.line(line)) }
+
+  /// Data as it is, of any number of lines.
+  func raw(_ text: String) { put(text + "\n", to: 1) }
 
   /// One JSON line on standard output, where JSON was asked for.
   func event(_ type: String, _ members: [(String, JSONText)]) {
     guard isJSON else { return }
-    data(JSONText.object([("message_type", .string(type))] + members).text)
+    raw(JSONText.object([("message_type", .string(type))] + members).text)
   }
 
   /// Draws the bar anew on a terminal's last line.
@@ -71,7 +74,7 @@ final class Console: Sendable {
     settings.withLock { $0.barIsShown = true }
     var size = winsize()
     let columns = ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 ? Int(size.ws_col) - 1 : 79
-    put("\r\u{1b}[K" + line.prefix(columns), to: 2)
+    put("\r\u{1b}[K" + ReplayError.line(line).prefix(columns), to: 2)
   }
 
   func clearBar() {

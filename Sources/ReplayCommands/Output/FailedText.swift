@@ -33,7 +33,7 @@ enum FailedText {
       Console.shared.say("  key        \(excerpt(event.key, 200))")
       Console.shared.say("  left       \(event.leftAt), \(Words.plural(event.attempts, "attempt"))")
       for line in reason(event).split(separator: "\n") { Console.shared.say("  error      \(line)") }
-      Console.shared.data(record)
+      Console.shared.raw(record)
     }
   }
 

@@ -12,12 +12,15 @@ import ReplayCore
 /// pipe, a device) is written into; a link is followed; `-` is standard output.
 enum OutputFile {
   static func write(_ text: String, to given: String) throws {
-    if given == "-" { return Console.shared.data(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
+    if given == "-" { return Console.shared.raw(text.hasSuffix("\n") ? String(text.dropLast()) : text) }
     let path = target(of: given)
     var facts = stat()
     if stat(path, &facts) == 0, facts.st_mode & S_IFMT != S_IFREG { return try writeInto(path, text) }
     let beside = path + ".part"
-    guard let file = fopen(beside, "w") else { throw failure(path) }
+    // What an ended process left there goes; a link that somebody put there is not followed.
+    unlink(beside)
+    let descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+    guard descriptor >= 0, let file = fdopen(descriptor, "w") else { throw failure(path) }
     let bytes = Array(text.utf8)
     let written = fwrite(bytes, 1, bytes.count, file)
     let synced = fflush(file) == 0 && fsync(fileno(file)) == 0

@@ -1,3 +1,5 @@
+import ReplayCore
+
 /// Columns for a person: text to the left, numbers to the right.
 struct TextTable {
   private let numeric: Set<Int>
@@ -9,7 +11,7 @@ struct TextTable {
     self.numeric = numeric
   }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  mutating func add(_ row: [String]) { rows.append(row.map(ReplayError.line)) }
 
   var lines: [String] {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -22,6 +22,7 @@ struct Apply: ParsableCommand {
         next: "run the command there")
     }
     var run = try command(kept)
+    try PlanFile.check(run.functions.function)
     run.output = output
     run.report = report
     let functions = PlanFile.functions(try run.functions.projections)
@@ -41,7 +42,8 @@ struct Apply: ParsableCommand {
   private func command(_ kept: PlanFile) throws -> Run {
     do { return try Run.parse(kept.arguments) } catch {
       throw ReplayError(
-        .usage, "this replay does not understand the plan: \(plan)", details: [Run.message(for: error)],
+        .usage, "this replay does not understand the plan: \(plan)",
+        details: Run.message(for: error).split(separator: "\n").map(String.init),
         next: "make the plan anew with this replay")
     }
   }

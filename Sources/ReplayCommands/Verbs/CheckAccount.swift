@@ -112,11 +112,25 @@ struct CheckAccount {
     if inversions > 0 {
       notes.append("\(Words.plural(inversions, "event")) with a time before that of the event before; harmless")
     }
+    let open = archive.plan.partitions.count { CheckAccount.endIsUnsaid($0.segments.last) }
+    if open > 0 {
+      notes.append(
+        "nothing says where the last segment of \(Words.plural(open, "partition")) ends: one that was cut between two "
+          + "events and, where it is compressed, two frames looks whole")
+    }
     let absent = archive.plan.absentPartitions
     if !absent.isEmpty {
       let list = absent.prefix(5).map(\.description).joined(separator: ", ") + (absent.count > 5 ? "…" : "")
       notes.append("no files of \(Words.plural(absent.count, "partition")) that should be there by number: \(list)")
     }
+  }
+
+  /// Whether nothing says where a partition's last segment ends: no name, and no segment behind it. Where names have no
+  /// positions that is a doubt of its own.
+  private static func endIsUnsaid(_ last: Segment?) -> Bool {
+    guard let last, last.lastNumber == nil else { return false }
+    if case .place = last.numbering { return false }
+    return true
   }
 
   func count(_ kind: SegmentVerdict.Kind) -> Int { verdicts.count { $0.kind == kind } }

@@ -22,7 +22,9 @@ struct CheckReport {
       } else {
         Console.shared.data(line(verdict))
       }
-      for problem in verdict.problems { Console.shared.say("\(problem)") }
+      for problem in verdict.problems {
+        for line in problem.description.split(separator: "\n") { Console.shared.say(String(line)) }
+      }
     }
     for line in summary { Console.shared.say("replay: \(line)") }
     Console.shared.event("summary", json)

@@ -27,7 +27,7 @@ struct Manual: ParsableCommand {
     output.apply()
     let pages = try ManualPages(helpJSON: Root._dumpHelp(), version: Root.configuration.version).pages
     guard let out else {
-      Console.shared.data(pages.map(\.text).joined())
+      Console.shared.raw(pages.map(\.text).joined())
       return
     }
     guard mkdir(out, 0o777) == 0 || errno == EEXIST else {

@@ -1,5 +1,6 @@
 import ReplayArchive
 import ReplayCore
+import ReplayFunctions
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
@@ -63,6 +64,15 @@ struct PlanFile: Decodable {
     }
   }
 
+  /// Throws `.usage` for a function in another language: a plan does not have its flags, and one that somebody changed is to
+  /// start no program.
+  static func check(_ functions: [String]) throws {
+    guard let other = try functions.first(where: { try FunctionAddress($0) != nil }) else { return }
+    throw ReplayError(
+      .usage, "a plan keeps no function in another language: \(SecretOption.hidden(other))",
+      effect: "nothing was read or written", next: "run it without a kept plan")
+  }
+
   /// Throws `.missing` where there is no file, `.usage` where it is no plan or one of a newer format.
   static func read(_ path: String) throws -> PlanFile {
     let bytes = try InputFile.read(path, what: "the plan")
@@ -71,6 +81,12 @@ struct PlanFile: Decodable {
       throw ReplayError(
         .usage, "this file is no plan: \(path)", details: [PlanFile.reason(error)],
         next: "make one: replay plan --archive … --function … --store … --out \(path)")
+    }
+    // The system would end a path there, and read or write another file than the plan shows.
+    if let argument = plan.arguments.first(where: { $0.utf8.contains(0) }) {
+      throw ReplayError(
+        .usage, "this file is no plan: \(path)", details: ["an argument has a NUL: \(argument)"],
+        effect: "nothing was read or written")
     }
     guard plan.format == format else {
       throw ReplayError(

@@ -39,6 +39,10 @@ public struct FunctionDeclaration: Sendable {
       throw DeclarationFault(member.name, "one of \(known)", .string(member.name))
     }
     name = try FunctionDeclaration.text(declared, "function")
+    // It is a key in the store and a variable of workers, which end at a NUL.
+    if let name, name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+      throw DeclarationFault("function", "a text without control characters", .string(name))
+    }
     if let given = declared["version"] {
       guard case .number(let text) = given, let number = Int(text), number > 0 else {
         throw DeclarationFault("version", "a whole number above 0", given)
