@@ -223,6 +223,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")], default=LANES)
+    parser.add_argument("--minutes", type=float, default=1e6, help="end after so long, with what was done by then")
     parser.add_argument("--raw", help="write the counts to this file as JSON")
     parser.add_argument("--only", help="one point, as a failure names it")
     return parser.parse_args()
@@ -245,6 +246,8 @@ def main():
                 if outcome.problem:
                     print(f"seed {options.seed}, {outcome.scene}:{outcome.number}:{outcome.how} ({outcome.kind}, the store at "
                           f"{outcome.stood}): {outcome.problem}", flush=True)
+                if time.monotonic() - began > options.minutes * 60:
+                    break
         counts = told(options, outcomes, possible, time.monotonic() - began)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
