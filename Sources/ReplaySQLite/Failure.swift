@@ -36,7 +36,8 @@ enum Failure {
         next: "make space, then run the same command again")
     case SQLITE_NOTADB, SQLITE_CORRUPT:
       return damaged(code, said, path)
-    case SQLITE_IOERR:
+    case SQLITE_IOERR, SQLITE_PROTOCOL:
+      // PROTOCOL is what SQLite says where a lock of its log was refused again and again.
       return ReplayError(
         .unavailable, "the disk under the store fails: \(path)", details: [said],
         next: "check the disk, then run the same command again")
@@ -60,8 +61,9 @@ enum Failure {
         next: "name another file with --store; nothing was written to this one")
     }
     return ReplayError(
-      .config, "the store is damaged: \(path)", details: [said],
-      next: "restore a copy, or name another file with --store and replay from the start; "
-        + "`sqlite3 FILE 'PRAGMA integrity_check'` says what is wrong")
+      // SQLite says "malformed" of pages that the disk did not give, too, and keeps no errno of it.
+      .config, "the store is damaged, or the disk does not give it: \(path)", details: [said],
+      next: "check the disk, then run the same command again; where it says the same, restore a copy, or name another "
+        + "file with --store and replay from the start; `sqlite3 FILE 'PRAGMA integrity_check'` says what is wrong")
   }
 }
