@@ -17,6 +17,9 @@ enum Unprovable: String, CaseIterable, Sendable {
   case partitionNotCompared = "records of another partition under this one's name (known gap: not compared)"
   /// A known limit of the README: keys and headers files are known again by their size alone.
   case besideReplaced = "mended later: a keys or headers file of the same size is not noticed (known limit)"
+  /// A known limit of the README: what was applied of a frame before a fault in it cannot be compared with the mended file;
+  /// the run says so and goes on.
+  case halfFrame = "mended later: applied before a fault inside a frame, and not compared (known limit, it is said)"
   /// Frames that were cut inside records, put together otherwise: each is whole, and so is the JSON that they make.
   case fusedRecords = "whole frames that were cut inside records make records that nobody wrote"
   /// No checksum covers the bytes that became others, and what they make is still JSON.
@@ -111,11 +114,11 @@ struct Judge {
   private func laterFile(_ says: Oracle.Reading, _ events: [String: [Applied]]) -> Unprovable? {
     if !layout.isNumbered { return .noNumbers }
     if layout.numbers == .counted || says.contradiction == nil { return .laterFile }
-    if says.isOfAnotherPartitionOnly { return .partitionNotCompared }
     let others = sent.events.filter { !$0.value.starts(with: events[$0.key] ?? []) }
-    if !layout.recordsNamePartition, others.allSatisfy({ isOfAnother(events[$0.key] ?? [], than: $0.value) }) {
-      return .noPartition
+    if others.allSatisfy({ isOfAnother(events[$0.key] ?? [], than: $0.value) }) {
+      return layout.recordsNamePartition ? .partitionNotCompared : .noPartition
     }
+    if says.isOfAnotherPartitionOnly { return .partitionNotCompared }
     return events.allSatisfy { isRun($1, of: sent.events[$0] ?? []) } ? .openBeginning : nil
   }
 
