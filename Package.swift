@@ -93,6 +93,10 @@ let package = Package(
     .executableTarget(
       name: "sentinel-tool", dependencies: ["Replay", "ReplayCore"], path: "Tests/Tools/sentinel-tool",
       swiftSettings: strict),
+    // Damages archives and replays them, in one process. In no product.
+    .executableTarget(
+      name: "damage", dependencies: ["ReplayCore", "ReplayArchive", "ReplayDecode", "ReplayEngine", "ReplayTesting"],
+      path: "Tests/Tools/damage", swiftSettings: strict),
     tests("ReplayKafkaTests", imports: ["ReplayCore", "ReplayKafka", "ReplayTesting", "KafkaMock", "CKafka"]),
     tests("ReplayFunctionsTests", imports: ["ReplayCore", "ReplayDecode", "ReplayFunctions", "ReplayTesting"]),
     tests("ReplayHTTPTests", imports: ["ReplayCore", "ReplayHTTP"]),

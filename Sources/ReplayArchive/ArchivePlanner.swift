@@ -120,6 +120,19 @@ struct SegmentDraft: Comparable {
 }
 
 extension ArchivePlan {
+  /// Throws `.data` where the headers are read, stand in files beside the segments, and one segment has none: its events
+  /// would have no headers, and nobody would know.
+  public func checkHeaders(for extraction: Extraction) throws {
+    let segments = partitions.flatMap(\.segments)
+    guard extraction.headersColumn >= 0, segments.contains(where: { $0.headersEntry != nil }),
+      let bare = segments.first(where: { $0.headersEntry == nil })
+    else { return }
+    throw ReplayError(
+      .data, "a segment has no headers file beside it, others have: \(shown(bare.name))",
+      details: ["expected: \(shown(NameText(bare.name).path)).headers.<extension>"],
+      next: "fetch it; or, where the sink wrote no headers then, leave the others' out with a glob or --files-from")
+  }
+
   /// Kafka partitions that no file of a topic belongs to, though files of higher ones are there: perhaps empty,
   /// perhaps not copied. Names cannot tell, so this is for a person.
   public var absentPartitions: [Partition] {

@@ -91,11 +91,11 @@ struct OpenedArchive {
   func decoder(
     _ reads: [Reads], needsKey: Bool, filter: EventFilter = EventFilter(), _ options: ArchiveOptions,
     _ chain: ChainOptions
-  ) -> ArchiveDecoder {
-    ArchiveDecoder(
-      Extraction(reads, anatomy: plan.anatomy, needsKey: needsKey, filter: filter), framing: options.format,
-      limits: options.limits,
-      dropDuplicates: chain.allowDuplicates)
+  ) throws -> ArchiveDecoder {
+    let extraction = Extraction(reads, anatomy: plan.anatomy, needsKey: needsKey, filter: filter)
+    try plan.checkHeaders(for: extraction)
+    return ArchiveDecoder(
+      extraction, framing: options.format, limits: options.limits, dropDuplicates: chain.allowDuplicates)
   }
 
   /// Where the parts of an event are; nil where no record was seen that could tell.

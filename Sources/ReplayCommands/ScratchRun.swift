@@ -21,7 +21,7 @@ struct ScratchRun {
     var reading = archive
     // As in a run.
     if projections.contains(where: \.hasSessions) { reading.blockBytes = min(reading.blockBytes, 32 << 10) }
-    let decoder = opened.decoder(
+    let decoder = try opened.decoder(
       projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, reading, chain)
     var options = options
     options.records = records

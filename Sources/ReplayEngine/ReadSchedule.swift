@@ -145,8 +145,8 @@ struct ReadSchedule {
       let segment = partitions[partition].segments[index]
       partitions[partition].finished[index] = nil
       if let bound = bounds[partition], bound.segment == index {
-        // Numbers that were left out may still come behind the bound, where flags allow it.
-        let isOpen = summary.inversions > 0 || (summary.missingNumbers > 0 && rule.needsSequence)
+        // Numbers that were left out may still come behind the bound, or be missing: the bound is no place to go on from.
+        let isOpen = summary.inversions > 0 || (summary.missingNumbers > 0 && !rule.acceptsGaps)
         if isOpen, bound.ordinal > 0 { throw BoundMoved(to: bound.start) }
         partitions[partition].reachedBound = true
         partitions[partition].partial = bound.position(in: segment, summary).map {
@@ -266,9 +266,10 @@ struct ReadBound: Equatable, Comparable {
 }
 
 extension Segment {
-  /// The next position after the segment; where it is empty, the one before it stands.
+  /// The next position after the segment; where it is empty, the one before it stands, or else its own beginning.
   func end(_ summary: SegmentSummary, after previous: Position?) -> Position? {
     switch numbering {
+    case .counted(let start) where summary.records == 0: return previous ?? Position(number: start)
     case .counted, .place:
       guard summary.records > 0 else { return previous }
       let end = position(mark: summary.records - 1).successor

@@ -178,6 +178,20 @@ enum Verdict: CustomStringConvertible {
     #expect(try strict.examine(segments[1], summary, previousEnd: nil).isEmpty)
   }
 
+  /// Found by `damage`: another file's content under this name is refused before anything of it is committed, not only at
+  /// its end.
+  @Test(arguments: [(nil, 9, 10), (5, nil, 6), (5, nil, 4)] as [(UInt64?, UInt64?, UInt64)])
+  func anotherFilesContentIsRefusedAtItsBeginning(first: UInt64?, last: UInt64?, found: UInt64) {
+    let segment = Segment(
+      entry: SegmentEntry(name: "the-file", size: 1, version: "1"), partition: Partition(log: "t", id: "0"),
+      numbering: .explicit, firstNumber: first.map(number), lastNumber: last.map(number))
+    let empty = ArchivePlan(partitions: [], anatomy: Anatomy(), partitionsSeparateKeys: true)
+    let chain = ArchiveChain(plan: empty, layout: .aiven)
+    #expect(failure { try chain.begin(segment, firstNumber: found, previousEnd: nil) }?.code == .data)
+    let own = first ?? 0
+    #expect(failure { try chain.begin(segment, firstNumber: own, previousEnd: nil) } == nil)
+  }
+
   @Test func namesThatPromiseBothEnds() throws {
     let ranges = try plan(["0-9", "12-19"], pattern: "{start}-{last}")
     let chain = ArchiveChain(plan: ranges, layout: .pattern, positions: .dense)

@@ -38,6 +38,23 @@ struct HeadersTests {
     #expect(found == [#"[{"key":"h","value":"dg=="}]"#, "missing"])
   }
 
+  /// Found by `damage`: neither has a path where the record is the payload, and both got the headers.
+  @Test(arguments: [true, false]) func besideThePayload(headersFirst: Bool) throws {
+    let archive = MemoryArchive(["v": Array(#"{"a":1}"#.utf8), "h": Array(#"{"headers":[1]}"#.utf8)])
+    let segment = Segment(
+      entry: try #require(archive.entry("v")), partition: Partition(log: "t", id: "0"),
+      numbering: .counted(from: WideNumber(low: 0)), headersEntry: archive.entry("h"))
+    var reads = Reads()
+    if headersFirst { _ = reads.headers() }
+    _ = reads.payload()
+    if !headersFirst { _ = reads.headers() }
+    let decoder = ArchiveDecoder(Extraction([reads], anatomy: Anatomy(), needsKey: false))
+    let decoded = DecodedSegment(segment, in: archive, by: decoder, range: SegmentRange(from: [0]))
+    let fields = decoder.extraction.functions[0].columns.map { decoded.records[0].fields[$0] }
+    #expect(
+      fields == (headersFirst ? [.init(.array, "[1]"), .init(.missing)] : [.init(.missing), .init(.array, "[1]")]))
+  }
+
   @Test func nowhereIsMissing() throws {
     #expect(try headers(["v": #"{"headers":1,"\u0000":2}"#]) == ["missing"])
   }

@@ -62,6 +62,7 @@ public struct ArchiveChain: ChainRule {
     case .explicit:
       guard let first = firstNumber.map({ WideNumber(low: $0) }) else { return }
       _ = try judge.follows(expected(segment, previousEnd), start: min(segment.firstNumber ?? first, first))
+      try judge.beginsAsPromised(first)
     case .place(let place): _ = try judge.followsPlace(promisedStarts[segment.name], place: place)
     }
   }

@@ -51,6 +51,13 @@ struct ChainJudge {
     return findings
   }
 
+  /// The first record's number against the name, before anything of the segment is committed: where another file lies
+  /// under this name, its events are not to be applied first and refused at its end.
+  func beginsAsPromised(_ first: WideNumber) throws {
+    _ = try promise("first", segment.firstNumber, first, short: segment.firstNumber.map { ($0, first) })
+    if let last = segment.lastNumber, last < first { _ = try promise("last", last, first, short: nil) }
+  }
+
   /// What the decoder counted inside the segment.
   private func within() throws -> [ChainFinding] {
     var findings: [ChainFinding] = []

@@ -26,7 +26,7 @@ struct ArchiveSurvey {
   init(_ archive: OpenedArchive, _ options: ArchiveOptions, _ chain: ChainOptions, threads: Int) throws {
     var reads = Reads()
     _ = reads.time()
-    let decoder = archive.decoder([reads], needsKey: false, options, chain)
+    let decoder = try archive.decoder([reads], needsKey: false, options, chain)
     let column = decoder.extraction.functions[0].columns[0]
     let source = archive.source
     let gathered = Mutex(ArchiveSurvey())

@@ -29,12 +29,12 @@ struct BenchCase {
   private let filter: EventFilter
 
   /// `archive`: what the filter leaves of it.
-  init(_ command: Bench, _ archive: OpenedArchive, _ projections: [any Projection], _ filter: EventFilter) {
+  init(_ command: Bench, _ archive: OpenedArchive, _ projections: [any Projection], _ filter: EventFilter) throws {
     self.command = command
     self.filter = filter
     self.archive = archive
     self.projections = projections
-    decoder = archive.decoder(
+    decoder = try archive.decoder(
       projections.map(\.reads), needsKey: projections.contains { !$0.isMergeOnly }, filter: filter, command.archive,
       command.chain)
     rule = archive.chain(command.chain)

@@ -85,7 +85,7 @@ struct Bench: ParsableCommand {
     for line in opened.warnings { Console.shared.say("replay: \(line)") }
     let chosen = try RunFilter(filter).resolved(in: opened, archive).filter([])
     opened.plan = chosen.plan(opened.plan)
-    let bench = BenchCase(self, opened, projections, chosen)
+    let bench = try BenchCase(self, opened, projections, chosen)
     let survey = try ArchiveSurvey(opened, archive, chain, threads: bench.threads)
     try checkThresholds(survey)
     let runs = try BenchRuns(bench, warmups: warmup, runs: runs, commits: !withoutCommit)

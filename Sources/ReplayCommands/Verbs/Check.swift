@@ -59,7 +59,7 @@ struct Checking {
     let segments = archive.plan.partitions.flatMap(\.segments).sorted { $0.entry.size > $1.entry.size }
     var reads = Reads()
     _ = reads.time()
-    let decoder = archive.decoder([reads], needsKey: true, command.archive, command.chain)
+    let decoder = try archive.decoder([reads], needsKey: true, command.archive, command.chain)
     let source = archive.source
     let began = Clock.milliseconds()
     let bar = ProgressLine("check", totalBytes: archive.plan.bytes)

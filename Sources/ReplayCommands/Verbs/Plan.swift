@@ -98,7 +98,7 @@ struct Outlook {
     let plan = chosen.plan(archive.plan)
     let unsettled = stored.unsettled(plan)
     left = (unsettled.count, unsettled.reduce(0) { $0 + $1.entry.size })
-    sample = Outlook.sample(unsettled, projections, archive, chosen, command)
+    sample = try Outlook.sample(unsettled, projections, archive, chosen, command)
     var strict = archive.chain(command.chain)
     do { _ = try strict.examineNames(archive.plan) } catch {
       problems.append(error as? ReplayError ?? ReplayError(.unexpected, "\(error)"))
@@ -129,9 +129,9 @@ struct Outlook {
   private static func sample(
     _ segments: [Segment], _ projections: [any Projection], _ archive: OpenedArchive, _ filter: EventFilter,
     _ command: Plan
-  ) -> FunctionSample {
+  ) throws -> FunctionSample {
     let reads = projections.isEmpty ? [Reads()] : projections.map(\.reads)
-    let decoder = archive.decoder(
+    let decoder = try archive.decoder(
       reads, needsKey: projections.contains { !$0.isMergeOnly }, filter: filter, command.archive, command.chain)
     var limits = FunctionSample.Limits()
     limits.blockBytes = command.archive.blockBytes

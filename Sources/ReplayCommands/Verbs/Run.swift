@@ -210,7 +210,7 @@ struct Replaying {
       reading.blockBytes = min(reading.blockBytes, TargetThrottle.blockBytes)
     }
     let chosen = try filter.filter(checkpoints)
-    let decoder = archive.decoder(
+    let decoder = try archive.decoder(
       projections.map(\.reads), needsKey: needsKey, filter: chosen, reading, command.chain)
     let setup = RunSetup(
       projections: projections, plan: resumed.plan, extraction: decoder.extraction, source: archive.source,

@@ -51,7 +51,7 @@ public struct Extraction: Sendable {
     if filter.readsType { typeColumn = add(anatomy.type) }
     if filter.readsTime { timeColumn = add(anatomy.time) }
     for read in reads {
-      let columns = read.fields.map { add(anatomy.absolute($0)) }
+      let columns = read.fields.map { $0 == .headers ? addHeaders() : add(anatomy.absolute($0)) }
       if let place = read.fields.firstIndex(of: .headers) { headersColumn = columns[place] }
       if let place = read.fields.firstIndex(of: .id) { idColumn = columns[place] }
       let conditions = read.conditions.map { Condition(field: columns[$0.field], values: $0.values) }
@@ -73,9 +73,21 @@ public struct Extraction: Sendable {
   }
 
   private mutating func add(_ path: JSONPath) -> Int {
-    if let known = fields.firstIndex(of: path) { return known }
+    if let known = fields.indices.first(where: { fields[$0] == path && $0 != besideColumn }) { return known }
     fields.append(path)
     return fields.count - 1
+  }
+
+  /// The column of headers that come from beside the record: its own, whatever other field has no path.
+  private var besideColumn: Int { anatomy.headers == nil ? headersColumn : -1 }
+
+  private mutating func addHeaders() -> Int {
+    if anatomy.headers != nil { return add(anatomy.absolute(.headers)) }
+    if headersColumn < 0 {
+      fields.append(anatomy.absolute(.headers))
+      headersColumn = fields.count - 1
+    }
+    return headersColumn
   }
 }
 
