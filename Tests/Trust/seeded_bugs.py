@@ -1,7 +1,7 @@
 """Whether the harnesses have teeth: deliberate faults are put into a copy of the product, each is switched on by itself, and
 some harness has to notice.
 
-Usage: seeded_bugs.py [--bugs NAME ...] [--jobs 2] [--seed 1] [--tree DIR] [--out FILE]. The faults are in `seeded/`. The copy
+Usage: seeded_bugs.py [--bugs NAME ...] [--jobs 2] [--seed 1] [--patience 1] [--tree DIR] [--out FILE]. The faults are in `seeded/`. The copy
 is built once, with all of them in it; the variable REPLAY_SEEDED_BUG says which one a process has. First every harness must
 pass while none is on. Then each fault is given to the harness that should find it, and to all others where that does not.
 A fault that nobody finds is a failure, and so is one whose place in the sources is no longer there.
@@ -43,7 +43,8 @@ def sources():
     for path, own in seeds.items():
         text = planted(path, found[path].decode(), own)
         if path.endswith(".swift") and "import ReplayCore\n" not in text and "/ReplayCore/" not in path:
-            text = "import ReplayCore\n" + text
+            # Alone: other names of that room may be those of the file already.
+            text = "import enum ReplayCore.SeededBug\n" + text
         found[path] = text.encode()
     return found
 
@@ -114,6 +115,7 @@ def main():
     parser.add_argument("--tree", default=os.path.join(ROOT, ".build_seeded"), help="where the copy is made and kept")
     parser.add_argument("--warm", default=os.path.join(ROOT, ".build"), help="a build whose fetched packages are used")
     parser.add_argument("--python", default=os.path.join(ROOT, ".build", "python", "bin"))
+    parser.add_argument("--patience", type=float, default=1, help="of a busy machine: by how much limits of time are longer")
     parser.add_argument("--out", help="a JSON file for what was found")
     options = parser.parse_args()
     if wrong := faults(BUGS, SEEDS, HARNESSES):
@@ -121,7 +123,7 @@ def main():
     began, tree = time.monotonic(), os.path.abspath(options.tree)
     copy(tree)
     build(tree, options.warm)
-    built, bench = time.monotonic(), Bench(tree, options.seed, options.python)
+    built, bench = time.monotonic(), Bench(tree, options.seed, options.python, options.patience)
     bugs = [bug for bug in BUGS if not options.bugs or bug.name in options.bugs]
     asked = list(HARNESSES) if not options.bugs else sorted({bug.harness for bug in bugs})
     print(f"seed {options.seed}, {len(bugs)} faults, {len(asked)} harnesses, built in {built - began:.0f} s", flush=True)

@@ -12,7 +12,7 @@ class ControlRecords(LiveCase):
     def caught_up(self):
         names = [part for name in ("shade-velocity", "recently-viewed", "event-counts") for part in ("--function", name)]
         done = replay("--archive", self.archive.root, "--store", self.store, "--live", self.stream.address,
-                      "--until-caught-up", *names, timeout=20)
+                      "--until-caught-up", *names)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_all_there()
 

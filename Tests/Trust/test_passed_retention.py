@@ -28,7 +28,7 @@ class PassedRetention(LiveCase):
     def ends_with_79(self, process):
         process.send_signal(signal.SIGCONT)
         try:
-            said = process.communicate(timeout=20)[1]
+            said = process.communicate(timeout=40)[1]
         except subprocess.TimeoutExpired:
             self.fail("it goes on behind the hole")
         self.assertEqual(process.returncode, 79, said)

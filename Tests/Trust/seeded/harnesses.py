@@ -3,7 +3,7 @@ import dataclasses, os, re, signal, subprocess, sys, tempfile, time
 
 # A test module, until its first failure. A tool that hangs is found out sooner than a person would wait.
 MODULE = ("import sys, unittest; sys.path[:0] = ['.', '../BlackBox']; import support; "
-          "support.replay.__kwdefaults__['timeout'] = 25; unittest.main(module=None, argv=['unittest', '-f', *sys.argv[1:]])")
+          "support.replay.__kwdefaults__['timeout'] = int(sys.argv[1]); unittest.main(module=None, argv=['unittest', '-f', *sys.argv[2:]])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,10 +13,10 @@ class Harness:
     words: tuple
     limit: int = 90
 
-    def command(self, tool, seed, mock):
+    def command(self, tool, seed, mock, patience):
         script, *arguments = self.words
         if not script.endswith(".py"):
-            return [sys.executable, "-c", MODULE, *self.words]
+            return [sys.executable, "-c", MODULE, str(round(25 * patience)), *self.words]
         more = ["--kafka-mock", mock] if "kafka" in arguments else []
         return [sys.executable, script, tool, *arguments, *more, "--seed", str(seed)]
 
@@ -68,10 +68,10 @@ class Verdict:
 
 
 class Bench:
-    """Runs harnesses in the copy of the tree at `tree`."""
+    """Runs harnesses in the copy of the tree at `tree`; `patience`: how much longer than usual they may take."""
 
-    def __init__(self, tree, seed, python):
-        self.tree, self.seed, self.python = tree, seed, python
+    def __init__(self, tree, seed, python, patience=1.0):
+        self.tree, self.seed, self.python, self.patience = tree, seed, python, patience
         self.mock = os.path.join(tree, ".build", "release", "kafka-mock")
 
     def run(self, name, bug):
@@ -86,14 +86,15 @@ class Bench:
                 began = time.monotonic()
                 # A session of its own, so that all of it can be ended.
                 process = subprocess.Popen(
-                    harness.command(tool, self.seed, self.mock), cwd=os.path.join(self.tree, "Tests", harness.folder),
+                    harness.command(tool, self.seed, self.mock, self.patience), cwd=os.path.join(self.tree, "Tests", harness.folder),
                     env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
-                late = self.end(process, harness.limit)
+                limit = harness.limit * self.patience
+                late = self.end(process, limit)
                 seconds = time.monotonic() - began
                 said.seek(0)
                 text = said.read()
         if late:
-            return Verdict(f"it did not end in {harness.limit} s", seconds)
+            return Verdict(f"it did not end in {limit:.0f} s", seconds)
         return Verdict(None if process.returncode == 0 else first_line(text), seconds)
 
     @staticmethod
