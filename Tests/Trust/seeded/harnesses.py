@@ -30,7 +30,9 @@ def script(*words, limit=90):
 
 
 HARNESSES = {
-    "fixtures": tests("test_fixtures", limit=180),
+    "fixtures": tests("test_fixtures.Fixtures.test_every_case",
+                      "test_fixtures.Fixtures.test_a_bad_archive_loses_nothing_before_the_damage"),
+    "fixtures in lanes": tests("test_fixtures.Fixtures.test_same_rows_for_any_lanes_and_block_size", limit=180),
     "runs": tests("test_run"),
     "found": tests("test_found"),
     "kills": script("kill.py", "--points", "40", "--events", "8000"),
