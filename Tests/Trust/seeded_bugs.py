@@ -1,8 +1,8 @@
 """Whether the harnesses have teeth: deliberate faults are put into a copy of the product, each is switched on by itself, and
 some harness has to notice.
 
-Usage: seeded_bugs.py [--bugs NAME ...] [--jobs 2] [--seed 1] [--patience 1] [--tree DIR] [--out FILE]. The faults are in `seeded/`. The copy
-is built once, with all of them in it; the variable REPLAY_SEEDED_BUG says which one a process has. First every harness must
+Usage: seeded_bugs.py [--bugs NAME ...] [--jobs 2] [--seed 1] [--patience 1] [--tree DIR] [--out FILE]. The faults are in
+`seeded/`. The copy is built once, with all of them in it; the variable REPLAY_SEEDED_BUG says which one a process has. First every harness must
 pass while none is on. Then each fault is given to the harness that should find it, and to all others where that does not.
 A fault that nobody finds is a failure, and so is one whose place in the sources is no longer there.
 """

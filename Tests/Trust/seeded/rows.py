@@ -3,12 +3,14 @@ from .table import Bug, Seed
 
 BUGS = [
     Bug("key-in-two-lanes", "an event goes to a lane by its place instead of its key's hash (C5)", "fixtures in lanes"),
-    Bug("later-segment-first", "a lane takes the blocks of a later segment before those of the one before it (C5)", "fixtures in lanes"),
+    Bug("later-segment-first", "a lane takes the blocks of a later segment before those of the one before it (C5)",
+        "fixtures in lanes"),
     Bug("last-lane-wins", "of a sum, one lane's part replaces the others' instead of being added", "fixtures in lanes"),
     Bug("second-lane-forgotten", "the second lane's merged rows are not merged in", "fixtures in lanes"),
     Bug("sum-replaced-by-commit", "in the store a sum is replaced by the commit's part (E5)", "fixtures in lanes"),
     Bug("max-replaced-by-commit", "in the store a greatest value is replaced by the commit's", "fixtures in lanes"),
-    Bug("held-events-lost", "events that are held back for a part of the key space are forgotten at a cut (D3)", "held back"),
+    Bug("held-events-lost", "events that are held back for a part of the key space are forgotten at a cut (D3)",
+        "held back"),
     Bug("stored-rows-not-read", "rows of a key that are in the store, and not in memory, count as none (D6)", "kills"),
     Bug("deletes-not-written", "rows that a function deleted stay in the store (E4)", "functions"),
     Bug("filter-not-stored", "the filter is not kept with the checkpoint, so another one may follow", "filters"),
