@@ -5,7 +5,7 @@ export SWIFT_BACKTRACE ?= enable=no
 # Every test at once on few cores: the time limits of the last ones would run while they wait for a thread.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 3
 
-.PHONY: deps build release demo test unit sanitize blackbox order kill torture postgres-torture lint bench bench-data bench-peers bench-live bench-postgres bench-readers fixtures man clean
+.PHONY: deps build release demo test unit sanitize blackbox order kill torture handoff-torture postgres-torture trust soak lint bench bench-data bench-peers bench-live bench-postgres bench-readers fixtures man clean
 
 deps: ## installs the system packages of packages.txt where one is missing
 	@scripts/deps.sh
@@ -21,7 +21,9 @@ demo: release ## replays a million events, is killed half-way, resumes, goes liv
 
 test: deps lint release .build/python/installed ## everything CI runs
 	$(SWIFT) build --build-tests
+	$(SWIFT) build -c release --product damage
 	python3 -m unittest discover -s Tests/BlackBox -p 'test_*.py' -v
+	python3 -m unittest discover -s Tests/Trust -p 'test_*.py' -v
 	$(SWIFT) test
 
 sanitize: deps ## the unit tests under AddressSanitizer
@@ -44,7 +46,9 @@ order: release ## order in functions that write by themselves (EVENTS=n, SEED=n)
 kill: release ## 200 kill points (POINTS=n, SEED=n)
 	python3 Tests/BlackBox/kill.py $(REPLAY) --points $(or $(POINTS),200) --seed $(or $(SEED),1)
 
-torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster; 200 and 60 kills by phase (RUNS=n, KILLS=n, SEED=n)
+torture: handoff-torture postgres-torture trust soak ## all of docs/trust.md, some hours (SEED=n)
+
+handoff-torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster; 200 and 60 kills by phase (RUNS=n, KILLS=n, SEED=n)
 	$(SWIFT) build -c release --product kafka-mock
 	python3 Tests/BlackBox/torture.py $(REPLAY) --runs $(or $(RUNS),450) --seed $(or $(SEED),1)
 	python3 Tests/BlackBox/torture.py $(REPLAY) --runs 50 --seed $(or $(SEED),1) --stream kafka \
@@ -56,6 +60,20 @@ torture: release ## 450 handoff races over dir:, 50 over Kafka's mock cluster; 2
 postgres-torture: release ## a store in PostgreSQL: 300 crashes of the server, 300 kills, 300 lost answers; 200 takeovers in each store (RUNS=n, SEED=n)
 	python3 Tests/BlackBox/postgres_torture.py $(REPLAY) --runs $(or $(RUNS),300) --seed $(or $(SEED),1)
 	python3 Tests/BlackBox/postgres_zombies.py $(REPLAY) --runs $(or $(RUNS),200) --seed $(or $(SEED),1)
+
+trust: release .build/python/installed ## kills at every call, I/O errors, lost power, damaged archives, order, bombs, deliberate faults (SEED=n)
+	$(SWIFT) build -c release --product damage
+	$(SWIFT) build -c release --product sentinel-tool
+	python3 Tests/Trust/kill_calls.py $(REPLAY) --points 10000 --jobs 2 --seed $(or $(SEED),1)
+	python3 Tests/Trust/io_errors.py $(REPLAY) --errors 2000 --jobs 2 --seed $(or $(SEED),1)
+	python3 Tests/Trust/power_loss.py $(REPLAY) --runs 500 --seed $(or $(SEED),1)
+	.build/release/damage --runs 100000 --seed $(or $(SEED),1)
+	python3 Tests/Trust/order_sentinel.py .build/release/sentinel-tool --seed $(or $(SEED),1)
+	python3 Tests/Trust/bombs.py $(REPLAY)
+	python3 Tests/Trust/seeded_bugs.py --seed $(or $(SEED),1)
+
+soak: release ## a producer, a follower that is killed again and again, and one that lives (MINUTES=n, SEED=n)
+	python3 Tests/Trust/soak.py $(REPLAY) --minutes $(or $(MINUTES),120) --seed $(or $(SEED),1)
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
