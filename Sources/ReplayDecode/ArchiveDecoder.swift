@@ -34,6 +34,7 @@ public struct ArchiveDecoder: Decoder {
       segment, in: source, range: range,
       extractors: extractors, framing: framing, limits: limits, ahead: ahead)
     if case .place = segment.numbering { blocks.idColumn = extraction.idColumn }
+    blocks.partitionColumn = extraction.partitionColumn
     if let keys = segment.keysEntry, extraction.keyColumn >= 0 {
       blocks.beside.append((try LineFile(.keys, keys, in: source, limits: limits), extraction.keyColumn))
     }

@@ -21,6 +21,7 @@ final class HexBlocks: SegmentDecoder {
       extractors: Extractors { Extractor(parts.outer, limits: decoder.limits, dropDuplicates: decoder.dropDuplicates) },
       framing: decoder.framing,
       limits: decoder.limits, ahead: decoder.ahead)
+    outer.partitionColumn = parts.outer.partitionColumn
     inner = Extractor(parts.inner, limits: decoder.limits, dropDuplicates: false)
     envelope = RecordBlock(segment: segment)
     self.segment = segment

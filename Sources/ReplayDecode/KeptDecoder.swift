@@ -24,8 +24,9 @@ public final class KeptDecoder {
     self.usesKeysFiles = usesKeysFiles
     self.limits = limits
     var anatomy = extraction.anatomy
-    // Its position is known.
+    // Its position is known, and its partition.
     anatomy.position = nil
+    anatomy.partition = nil
     archive = ArchiveDecoder(
       Extraction(fields: extraction.fields, functions: extraction.functions, anatomy: anatomy), framing: .concatenated,
       limits: limits)

@@ -29,6 +29,7 @@ struct PayloadExtraction {
     outer = Extraction(fields: envelopeFields, functions: all, anatomy: extraction.anatomy)
     var plain = extraction.anatomy
     plain.position = nil
+    plain.partition = nil
     let conditions = extraction.functions.map { function in
       Extraction.Function(
         conditions: function.conditions.compactMap { condition in

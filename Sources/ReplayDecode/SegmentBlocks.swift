@@ -26,6 +26,8 @@ final class SegmentBlocks: SegmentDecoder {
   private(set) var summary = SegmentSummary()
   /// Where events without an id get one made of file and place: the source has no numbers that could be one. -1: nowhere.
   var idColumn = -1
+  /// Where records say which partition they are of. -1: nowhere.
+  var partitionColumn = -1
   /// Files beside the segment that fill columns, line for line.
   var beside: [(file: LineFile, column: Int)] = []
 
@@ -66,6 +68,7 @@ final class SegmentBlocks: SegmentDecoder {
     let good = extractor.extract(
       storage, length: cut, framing: cutter?.framing ?? .lines, firstOrdinal: ordinal, range: range, into: block, &call)
     guard good else { throw call.fault == REPLAY_TOO_LONG ? tooLong(call) : fault(call, storage) }
+    if partitionColumn >= 0 { try checkPartitions(block) }
     if idColumn >= 0 { makeIDs(block, storage) }
     for (file, column) in beside { try file.fill(block, storage, column: column, segment: segment) }
     ordinal += UInt64(call.scanned)

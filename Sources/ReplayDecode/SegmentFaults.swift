@@ -70,6 +70,23 @@ extension SegmentBlocks {
     }
   }
 
+  /// A record that says which partition it is of must be of its file's: else another file lies under this name.
+  func checkPartitions(_ block: RecordBlock) throws {
+    try segment.partition.id.withUnsafeBytes { id in
+      for record in 0..<block.count {
+        let slice = block.fields[record * block.fieldCount + partitionColumn]
+        if slice.kind == .missing || block.text(slice).bytes.elementsEqual(id) { continue }
+        throw ReplayError(
+          .data, "a record is of another partition than its file: \(segment.name)",
+          details: [
+            "position \(block.position(at: record).describedFor(segment)): expected partition \(segment.partition.name), found "
+              + ReplayError.excerpt(block.text(slice))
+          ], next: "two files were perhaps exchanged or renamed: put the right one here, then run the same command"
+        ).at(segment, ordinal: ordinal)
+      }
+    }
+  }
+
   func tooLong(_ call: replay_block? = nil) -> ReplayError {
     let ordinal = call?.fault_ordinal ?? ordinal
     let begins = base + UInt64(call?.fault_offset ?? 0)

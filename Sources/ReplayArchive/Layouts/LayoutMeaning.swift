@@ -59,8 +59,11 @@ struct LayoutMeaning {
       anatomy.payloadEncoding = .hex
       anatomy.key = JSONPath(members: ["key"])
       anatomy.position = JSONPath(members: ["offset"])
+      anatomy.partition = JSONPath(members: ["partition"])
     } else if numbersAreUsable {
       anatomy.position = sample.flatMap { envelope.position($0) }
+      // What a pattern calls a partition need not be the source's own number.
+      if layout != .pattern { anatomy.partition = sample.flatMap { envelope.partition($0) } }
     }
     return anatomy
   }

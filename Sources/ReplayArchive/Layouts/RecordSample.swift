@@ -91,6 +91,16 @@ enum Envelope: Hashable {
     }
   }
 
+  /// Where the record says which partition it is of, if it does.
+  func partition(_ sample: RecordSample) -> JSONPath? {
+    switch self {
+    case .fields where sample.members.contains("partition"): JSONPath(members: ["partition"])
+    case .metadata where sample.nested["metadata"]?.contains("partition") ?? false:
+      JSONPath(members: ["metadata", "partition"])
+    default: nil
+    }
+  }
+
   /// Where the writer put the partition key, if it did.
   func key(_ sample: RecordSample) -> JSONPath? {
     guard self == .fields || self == .metadata, sample.members.contains("key") else { return nil }

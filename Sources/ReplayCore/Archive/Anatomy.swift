@@ -62,12 +62,14 @@ public struct Anatomy: Sendable, Hashable {
   public var headers: JSONPath?
   /// The record's own number, where it carries one.
   public var position: JSONPath?
+  /// The partition that the record says it is of, where it carries one: it must be that of the file's name.
+  public var partition: JSONPath?
 
   /// CloudEvents 1.0 without an envelope, unless told otherwise.
   public init(
     payload: JSONPath? = nil, payloadEncoding: PayloadEncoding = .json, key: JSONPath = JSONPath("partitionkey"),
     type: JSONPath = JSONPath("type"), time: JSONPath = JSONPath("time"), id: JSONPath = JSONPath("id"),
-    headers: JSONPath? = nil, position: JSONPath? = nil
+    headers: JSONPath? = nil, position: JSONPath? = nil, partition: JSONPath? = nil
   ) {
     self.payload = payload
     self.payloadEncoding = payloadEncoding
@@ -77,6 +79,7 @@ public struct Anatomy: Sendable, Hashable {
     self.id = id
     self.headers = headers
     self.position = position
+    self.partition = partition
   }
 
   /// The path of what no record has.

@@ -37,6 +37,8 @@ public struct Extraction: Sendable {
   /// Places of the event's type and time in `fields`; -1 where the filter does not ask for them.
   public private(set) var typeColumn = -1
   public private(set) var timeColumn = -1
+  /// Place of the record's own partition in `fields`; -1 where records carry none.
+  public var partitionColumn: Int { anatomy.partition.flatMap { fields.firstIndex(of: $0) } ?? -1 }
   public let anatomy: Anatomy
 
   /// At most 32 functions share one read. `needsKey` asks for the partition key whatever the functions declare; what
@@ -50,6 +52,7 @@ public struct Extraction: Sendable {
     }
     if filter.readsType { typeColumn = add(anatomy.type) }
     if filter.readsTime { timeColumn = add(anatomy.time) }
+    if let partition = anatomy.partition { _ = add(partition) }
     for read in reads {
       let columns = read.fields.map { $0 == .headers ? addHeaders() : add(anatomy.absolute($0)) }
       if let place = read.fields.firstIndex(of: .headers) { headersColumn = columns[place] }

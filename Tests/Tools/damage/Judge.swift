@@ -13,8 +13,6 @@ enum Unprovable: String, CaseIterable, Sendable {
   case countOnly = "values are numbered by counting: only their count can be wrong"
   /// Aiven's envelope has offsets, not partitions: equal offsets of two partitions can be exchanged.
   case noPartition = "records do not say which partition they are of"
-  /// Lenses and kcr write the partition into each record, and `replay` does not compare it with the name's: a known gap.
-  case partitionNotCompared = "records of another partition under this one's name (known gap: not compared)"
   /// A known limit of the README: keys and headers files are known again by their size alone.
   case besideReplaced = "mended later: a keys or headers file of the same size is not noticed (known limit)"
   /// A known limit of the README: what was applied of a frame before a fault in it cannot be compared with the mended file;
@@ -56,9 +54,6 @@ struct Judge {
       }
       if same(seen.events, sent.events) { return .equal }
       if let says, says.contradiction == nil, same(seen.events, says.events) { return reason(says.events) }
-      if let says, says.isOfAnotherPartitionOnly, same(seen.events, says.events) {
-        return .unprovable(.partitionNotCompared)
-      }
       if let reason = newBytes(seen.events, isWhole: true) { return .unprovable(reason) }
       let why = says.map { $0.contradiction ?? "it says other events" } ?? "its bytes are not whole"
       return .failed("ended well, but \(why): \(difference(seen.events))")
@@ -116,9 +111,8 @@ struct Judge {
     if layout.numbers == .counted || says.contradiction == nil { return .laterFile }
     let others = sent.events.filter { !$0.value.starts(with: events[$0.key] ?? []) }
     if others.allSatisfy({ isOfAnother(events[$0.key] ?? [], than: $0.value) }) {
-      return layout.recordsNamePartition ? .partitionNotCompared : .noPartition
+      return layout.recordsNamePartition ? nil : .noPartition
     }
-    if says.isOfAnotherPartitionOnly { return .partitionNotCompared }
     return events.allSatisfy { isRun($1, of: sent.events[$0] ?? []) } ? .openBeginning : nil
   }
 

@@ -7,8 +7,6 @@ struct Oracle {
     var events: [String: [Applied]] = [:]
     /// What in it contradicts something else in it: no reader may end well.
     var contradiction: String?
-    /// Nothing contradicts but that records name another partition than their file does.
-    var isOfAnotherPartitionOnly = false
   }
 
   let archive: MadeArchive
@@ -60,10 +58,7 @@ struct Oracle {
   // MARK: The chain, said again in a few lines
 
   private func judge(_ segments: [Segment], _ reading: inout Reading) {
-    func contradict(_ why: String) {
-      if reading.contradiction == nil || reading.isOfAnotherPartitionOnly { reading.contradiction = why }
-      reading.isOfAnotherPartitionOnly = false
-    }
+    func contradict(_ why: String) { reading.contradiction = reading.contradiction ?? why }
     var expected: UInt64?
     for (index, segment) in segments.enumerated() {
       let file = segment.file
@@ -89,10 +84,7 @@ struct Oracle {
       case .none: break
       }
       let isOthers = segment.records.contains { $0.partition != file.partition }
-      if layout.recordsNamePartition, isOthers, reading.contradiction == nil || reading.isOfAnotherPartitionOnly {
-        contradict("\(file.name) has records of another partition")
-        reading.isOfAnotherPartitionOnly = true
-      }
+      if layout.recordsNamePartition, isOthers { contradict("\(file.name) has records of another partition") }
     }
   }
 
