@@ -18,6 +18,8 @@ final class PartitionReader {
   let partition: Partition
   private let directory: String
   private let limits: DeliveryLimits
+  /// The files of a directory, in order.
+  private let list: (String) throws -> [StreamFile]
   /// The line to be delivered next.
   private var next: UInt64
   /// What an error calls it: the position asked for, as long as nothing was delivered.
@@ -29,8 +31,12 @@ final class PartitionReader {
   private var newer: StreamFile?
   private var isToldToBeAtTheEnd = false
 
-  init(_ partition: Partition, at position: Position, directory: String, limits: DeliveryLimits) {
+  init(
+    _ partition: Partition, at position: Position, directory: String, limits: DeliveryLimits,
+    list: @escaping (String) throws -> [StreamFile] = StreamListing.files
+  ) {
     self.partition = partition
+    self.list = list
     self.directory = directory
     self.limits = limits
     // A sub-index means that the line of this number was read: lines have none.
@@ -44,7 +50,7 @@ final class PartitionReader {
     if open != nil, try read(into: messages, &room) { return .messages }
     while true {
       // Listed before the file is read again: a line that a newer file follows is as long as it ever will be.
-      let files = try StreamListing.files(in: directory)
+      let files = try list(directory)
       guard let open = try opened(files) else { return endOutcome }
       newer = files.first { $0.start > open.file.start }
       if try read(into: messages, &room) { return .messages }
@@ -73,7 +79,7 @@ final class PartitionReader {
         throw LiveError.expired(partition, wanted: wanted, start: Position(first.start))
       }
       guard let found = try StreamDescriptor.open(files[place]) else {
-        files = try StreamListing.files(in: directory)
+        files = try list(directory)
         continue
       }
       try enter(found, newer: place + 1 < files.count ? files[place + 1] : nil)
@@ -99,19 +105,18 @@ final class PartitionReader {
     try done.checkName()
     let listed = files.first { $0.start == done.file.start }
     if let listed, listed != done.file { throw StreamFault.replaced(done.file) }
-    guard let newer else { return listed == nil ? try isReplacedByNewer(done) : false }
-    if newer.start != next {
-      try checkTorn(done, from: byte, position: next, newer)
-      throw try gap(done.file, end: next, newer)
-    }
+    guard var newer else { return listed == nil ? try isReplacedByNewer(done) : false }
+    // A listing is no moment: it may have a file, and not one that was made shortly before it. A second one has both.
+    if newer.start > next { newer = try list(directory).first { $0.start > done.file.start } ?? newer }
     try checkTorn(done, from: byte, position: next, newer)
+    if newer.start != next { throw try gap(done.file, end: next, newer) }
     open = nil
     return true
   }
 
   /// The file that was the newest is not listed any more. Listing takes time: a newer one may have come meanwhile.
   private func isReplacedByNewer(_ gone: StreamDescriptor) throws -> Bool {
-    guard let last = try StreamListing.files(in: directory).last else {
+    guard let last = try list(directory).last else {
       throw LiveError.beyondEnd(partition, wanted: wanted, end: .zero)
     }
     if last.start < gone.file.start { throw StreamFault.vanished(gone.file) }
@@ -121,7 +126,7 @@ final class PartitionReader {
   /// Why `newer` does not begin at `end`: retention, where it took the file itself too, else somebody's mistake.
   private func gap(_ file: StreamFile, end: UInt64, _ newer: StreamFile) throws -> any Error {
     // Looked at anew: a listing that retention overtakes may have the file and miss those behind it.
-    let files = try StreamListing.files(in: directory)
+    let files = try list(directory)
     if newer.start > end, let first = files.first, first.start > file.start {
       return LiveError.expired(partition, wanted: wanted, start: Position(first.start))
     }
