@@ -21,7 +21,7 @@ class Case:
 
 
 def event(number, key):
-    return json.dumps({"specversion": "1.0", "id": str(number), "source": "/bombs", "type": "product.viewed",
+    return json.dumps({"specversion": "1.0", "id": str(number), "source": "/bombs", "type": "retail.product.viewed",
                        "partitionkey": key, "time": "2024-01-01T00:00:00Z",
                        "data": {"customer": key, "product": f"p{number % 1000}", "sku": f"p{number % 1000}"}},
                       separators=(",", ":")).encode() + b"\n"

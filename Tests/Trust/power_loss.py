@@ -115,7 +115,7 @@ class Losses:
             return f"{layout}: exit {done.returncode}: {done.stderr}; kept in {self.keep(begin, number)}"
         if dump(store) != self.wanted[layout]:
             return f"{layout}: other rows; kept in {self.keep(begin, number)}"
-        shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)
         return None
 
     def keep(self, place, number):
