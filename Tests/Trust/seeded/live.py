@@ -66,13 +66,13 @@ guard let next = ahead.next(in: partition, from: first), !SeededBug.isOn("archiv
       guard let place = files.lastIndex(where: { $0.start <= next }) else {
 """),
     Seed("ReplayDirectory/PartitionReader.swift", """\
-    if newer.start != next {
+    if newer.start != next { throw try gap(done.file, end: next, newer) }
 """, """\
     if newer.start > next, SeededBug.isOn("retention-jump") {
       (open, next, wanted) = (nil, newer.start, Position(newer.start))
       return true
     }
-    if newer.start != next {
+    if newer.start != next { throw try gap(done.file, end: next, newer) }
 """),
     Seed("ReplayDirectory/PartitionReader.swift", """\
       guard part.count == room.count else { return false }
