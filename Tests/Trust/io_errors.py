@@ -249,7 +249,7 @@ def main():
     try:
         hunt, began = Hunt(options, scratch), time.monotonic()
         hunt.prepare()
-        errors, (disks, refused) = hunt.errors(), hunt.disks(options.disk_step)
+        errors, (disks, refused) = hunt.errors(), hunt.disks(options.disk_step) if options.disk_step else ([], None)
         tasks = errors[:options.errors] + disks
         if options.only:
             tasks = [(what, number, detail) for what, number, detail in errors + disks

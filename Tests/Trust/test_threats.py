@@ -378,6 +378,10 @@ class Questions(Case):
             connection.close()
             return answer.status, body
 
+        for _ in range(600):  # Before the store is opened nobody can wait in it.
+            if ask("/readyz")[0] == 200:
+                break
+            time.sleep(0.05)
         done = replay("wait", "--store", self.store, "--position", "0:49", "--timeout", "30s")
         self.assertEqual(done.returncode, 0, done.stderr)
         for path in ("/", "/status", "/metrics", "/livez", "/readyz", "/wait?partition=0&position=3", "/nothing",
