@@ -319,7 +319,8 @@ class HandoverTests(LiveCase):
         run = subprocess.Popen([TOOL, "--archive", self.archive.root, "--store", self.store, "--live",
                                 self.stream.address, "--function", "event-counts"], stderr=subprocess.PIPE, text=True)
         self.addCleanup(run.kill)
-        while replay("status", "--store", self.store).returncode != 0:
+        # The store's file is there before the function is in it.
+        while "event-counts" not in replay("status", "--store", self.store).stdout:
             time.sleep(0.05)
         wait = replay("wait", "--store", self.store, "--function", "event-counts", "--position", "0:299", "--timeout", "30s")
         self.assertEqual(wait.returncode, 0, wait.stderr)
