@@ -103,16 +103,7 @@ struct OpenedArchive {
 
   /// CRC-64 of a segment's first `count` compressed bytes, read anew.
   func digest(of segment: Segment, bytes count: UInt64) throws -> UInt64 {
-    let reader = try source.open(segment.entry)
-    var digest = Digest()
-    var left = count
-    while left > 0 {
-      let bytes = try reader.next()
-      if bytes.isEmpty { break }
-      digest.add(UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(clamping: left))))
-      left -= min(left, UInt64(bytes.count))
-    }
-    return digest.value
+    try Digest(first: count, of: source.open(segment.entry)).value
   }
 
   /// What may be missing without anything to prove it: whole partitions, and what is before the first segment.

@@ -9,9 +9,10 @@ command, undisturbed, ends with the undisturbed run's database.
 
 The disks are real ones: a tmpfs that is full after so many pages (root only), and files that may not grow (`ulimit -f`).
 """
-import argparse, collections, json, multiprocessing, os, re, resource, shutil, subprocess, sys, tempfile, time
+import collections, json, os, re, resource, shutil, subprocess, sys, tempfile, time
 
 import call_tracer
+from jobs import arguments, outcomes_of, tell
 from io_faults import CALLS, Fault, faults
 from kill_calls import said, spread
 from kill_scenes import PATIENCE, Scene, World, copied, ended, inconsistency
@@ -203,13 +204,6 @@ class Hunt:
         return outcome
 
 
-hunt = None  # What the forked jobs share.
-
-
-def in_a_job(task):
-    return hunt.run(task)
-
-
 def told(options, outcomes, possible, refused, seconds):
     reached = [o for o in outcomes if o.times]
 
@@ -229,23 +223,11 @@ def told(options, outcomes, possible, refused, seconds):
         "by_scene": by(lambda o: o.scene), "by_fault": by(kinds)}
 
 
-def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("tool")
-    parser.add_argument("--errors", "--runs", type=int, default=2000, help="injected ones; the disks come beside them")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--scenes", type=int, default=len(SCENES), help="the first so many")
-    parser.add_argument("--disk-step", type=int, default=16384, help="bytes between two sizes of a disk")
-    parser.add_argument("--minutes", type=float, default=1e6, help="end after so long, with what was done by then")
-    parser.add_argument("--raw", help="write the counts to this file as JSON")
-    parser.add_argument("--only", help="one error, as a failure names it")
-    return parser.parse_args()
-
-
 def main():
-    global hunt
-    options, scratch = arguments(), tempfile.mkdtemp(prefix="io-errors-", dir="/dev/shm")
+    parser = arguments("--errors", 2000, "injected ones; the disks come beside them", "one error, as a failure names it")
+    parser.add_argument("--scenes", type=int, default=len(SCENES), help="the first so many")
+    parser.add_argument("--disk-step", type=int, default=16384, help="bytes between two sizes of a disk; 0: no disks")
+    options, scratch = parser.parse_args(), tempfile.mkdtemp(prefix="io-errors-", dir="/dev/shm")
     try:
         hunt, began = Hunt(options, scratch), time.monotonic()
         hunt.prepare()
@@ -254,23 +236,11 @@ def main():
         if options.only:
             tasks = [(what, number, detail) for what, number, detail in errors + disks
                      if f"{hunt.scenes[number].name}:{named(what, detail)}" == options.only]
-        outcomes = []
-        with multiprocessing.get_context("fork").Pool(options.jobs) as jobs:
-            for outcome in jobs.imap_unordered(in_a_job, tasks, chunksize=1):
-                outcomes.append(outcome)
-                if outcome.problem:
-                    print(f"seed {options.seed}, {outcome.scene}:{outcome.what}: {outcome.problem}", flush=True)
-                if time.monotonic() - began > options.minutes * 60:
-                    break
+        outcomes = outcomes_of(hunt, tasks, options, lambda o: f"{o.scene}:{o.what}")
         counts = told(options, outcomes, len(errors), refused, time.monotonic() - began)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if options.raw:
-        with open(options.raw, "w") as file:
-            json.dump(counts, file, indent=1)
-            file.write("\n")
-    for name, value in counts.items():
-        print(f"{name}: {value}")
+    tell(counts, options)
     print(f"{len(outcomes) - counts['failed']} passed, {counts['failed']} failed")
     sys.exit(bool(counts["failed"]) or not any(outcome.times for outcome in outcomes))
 

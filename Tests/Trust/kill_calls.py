@@ -11,9 +11,10 @@ After each kill the store must be consistent as it lies: each function's rows ar
 events before its positions. Then another number of lanes resumes, and the whole database must be the undisturbed run's:
 every row, and the digest of what VACUUM INTO makes of it.
 """
-import argparse, collections, json, multiprocessing, os, shutil, signal, sys, tempfile, time
+import collections, os, shutil, signal, sys, tempfile, time
 
 import call_tracer
+from jobs import arguments, outcomes_of, tell
 from kill_scenes import LANES, PATIENCE, Scene, World, copied, ended, inconsistency, place
 from torture import phase
 
@@ -191,14 +192,7 @@ class Hunt:
         return point(self.scenes[scene], self.wanted[scene], n, how, LANES[n % len(LANES)], scratch)
 
 
-hunt = None  # What the forked jobs share.
-
-
-def in_a_job(task):
-    return hunt.run(task)
-
-
-def told(options, outcomes, possible, seconds):
+def told(hunt, options, outcomes, possible, seconds):
     """The counts, as a document."""
     killed = [o for o in outcomes if o.kind]
     count = lambda names: dict(sorted(collections.Counter(names).items(), key=lambda pair: -pair[1]))  # noqa: E731
@@ -216,22 +210,10 @@ def told(options, outcomes, possible, seconds):
         "kills_by_phase_of_the_store": count(o.stood for o in killed)}
 
 
-def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("tool")
-    parser.add_argument("--points", "--runs", type=int, default=10000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")], default=LANES)
-    parser.add_argument("--minutes", type=float, default=1e6, help="end after so long, with what was done by then")
-    parser.add_argument("--raw", help="write the counts to this file as JSON")
-    parser.add_argument("--only", help="one point, as a failure names it")
-    return parser.parse_args()
-
-
 def main():
-    global hunt
-    options, scratch = arguments(), tempfile.mkdtemp(prefix="kill-calls-", dir="/dev/shm")
+    parser = arguments("--points", 10000, "calls to be killed at", "one point, as a failure names it")
+    parser.add_argument("--lanes", type=lambda text: [int(part) for part in text.split(",")], default=LANES)
+    options, scratch = parser.parse_args(), tempfile.mkdtemp(prefix="kill-calls-", dir="/dev/shm")
     try:
         hunt, began = Hunt(options, scratch), time.monotonic()
         hunt.prepare()
@@ -239,25 +221,11 @@ def main():
         if options.only:
             name, n, how = options.only.rsplit(":", 2)
             points = [([scene.name for scene in hunt.scenes].index(name), int(n), how)]
-        outcomes = []
-        with multiprocessing.get_context("fork").Pool(options.jobs) as jobs:
-            for outcome in jobs.imap_unordered(in_a_job, points, chunksize=1):
-                outcomes.append(outcome)
-                if outcome.problem:
-                    print(f"seed {options.seed}, {outcome.scene}:{outcome.number}:{outcome.how} ({outcome.kind}, the store at "
-                          f"{outcome.stood}): {outcome.problem}", flush=True)
-                if time.monotonic() - began > options.minutes * 60:
-                    break
-        counts = told(options, outcomes, possible, time.monotonic() - began)
+        outcomes = outcomes_of(hunt, points, options, lambda o: f"{o.scene}:{o.number}:{o.how} ({o.kind}, the store at {o.stood})")
+        counts = told(hunt, options, outcomes, possible, time.monotonic() - began)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    if options.raw:
-        with open(options.raw, "w") as file:
-            json.dump(counts, file, indent=1)
-            file.write("\n")
-    for name, value in counts.items():
-        if name != "calls_of_each_scene":
-            print(f"{name}: {value}")
+    tell(counts, options, silent=["calls_of_each_scene"])
     wrong = counts["differences"]
     print(f"{len(outcomes) - wrong} passed, {wrong} failed")
     sys.exit(bool(wrong) or counts["killed"] == 0)

@@ -56,7 +56,7 @@ struct Runner {
     plan =
       try ArchiveContinuity.verify(
         plan: plan, settled: checkpoint.settled, halfRead: checkpoint.halfRead, frontier: checkpoint.frontier,
-        digest: { segment, count in try Runner.digest(source.open(segment.entry), count) }, allowLate: false
+        digest: { segment, count in try Digest(first: count, of: source.open(segment.entry)).value }, allowLate: false
       ).plan
     let extraction = Extraction(
       [function.reads], anatomy: plan.anatomy, needsKey: isKeyed || found.usesKeysFiles)
@@ -71,18 +71,6 @@ struct Runner {
       store: store, rule: ArchiveChain(plan: plan, layout: found.layout), options: run, stop: StopRequest()
     ) { _ in }
     return try ReplayRun(setup, checkpoints: checkpoints).run()
-  }
-
-  private static func digest(_ reader: any SegmentReader, _ count: UInt64) throws -> UInt64 {
-    var digest = Digest()
-    var left = count
-    while left > 0 {
-      let bytes = try reader.next()
-      if bytes.isEmpty { break }
-      digest.add(UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(clamping: left))))
-      left -= min(left, UInt64(bytes.count))
-    }
-    return digest.value
   }
 
   /// What is applied now.
