@@ -4,7 +4,7 @@ Usage: kill.py REPLAY [--points 200] [--seed 1]. Each point draws where to kill 
 a time), how many lanes each run has, how often it commits, and sometimes kills the resumed run too. The database is
 compared table by table in key order, positions included.
 """
-import argparse, os, random, shutil, sqlite3, subprocess, sys, tempfile, time
+import argparse, contextlib, os, random, shutil, sqlite3, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GENERATE = os.path.join(HERE, "..", "..", "fixtures", "generate.py")
@@ -14,7 +14,8 @@ CALLS = ["pwrite64", "fsync,fdatasync", "ftruncate", "unlink", "write", "pread64
 
 def dump(path):
     """Every row that a user or a later run can see, in key order, without times, owners, command lines and counts of runs."""
-    with sqlite3.connect(path) as database:
+    # Closed here: a connection that is closed some time later would take the log of whatever has this path by then.
+    with contextlib.closing(sqlite3.connect(path)) as database:
         tables = [r[0] for r in database.execute("SELECT name FROM sqlite_master WHERE type='table' ORDER BY name")]
         found = {}
         for table in tables:

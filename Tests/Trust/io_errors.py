@@ -226,12 +226,12 @@ def told(options, outcomes, possible, refused, seconds):
 def main():
     parser = arguments("--errors", 2000, "injected ones; the disks come beside them", "one error, as a failure names it")
     parser.add_argument("--scenes", type=int, default=len(SCENES), help="the first so many")
-    parser.add_argument("--disk-step", type=int, default=16384, help="bytes between two sizes of a disk; 0: no disks")
+    parser.add_argument("--disk-step", type=int, default=16384, help="bytes between two sizes of a disk")
     options, scratch = parser.parse_args(), tempfile.mkdtemp(prefix="io-errors-", dir="/dev/shm")
     try:
         hunt, began = Hunt(options, scratch), time.monotonic()
         hunt.prepare()
-        errors, (disks, refused) = hunt.errors(), hunt.disks(options.disk_step) if options.disk_step else ([], None)
+        errors, (disks, refused) = hunt.errors(), hunt.disks(options.disk_step)
         tasks = errors[:options.errors] + disks
         if options.only:
             tasks = [(what, number, detail) for what, number, detail in errors + disks

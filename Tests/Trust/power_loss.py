@@ -6,7 +6,7 @@ is judged three times: SQLite finds it whole; what the store says was applied is
 command goes on to the rows of an undisturbed run. And whatever a run had answered as committed to one who asked (`replay wait`, by
 the summary of a run that ended) is still there.
 """
-import argparse, json, os, random, shutil, signal, sqlite3, subprocess, sys, tempfile, time
+import argparse, contextlib, os, random, shutil, sqlite3, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "BlackBox"))
@@ -55,7 +55,7 @@ def broken(store, total):
     if not os.path.exists(store):
         return None
     try:
-        with sqlite3.connect(store) as database:
+        with contextlib.closing(sqlite3.connect(store)) as database:
             found = database.execute("PRAGMA integrity_check").fetchall()
             if found != [("ok",)]:
                 return f"SQLite finds {found[:3]}"
