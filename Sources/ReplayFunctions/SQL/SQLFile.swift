@@ -20,8 +20,12 @@ enum SQLFile {
   }
 
   private static func failure(_ path: String) -> ReplayError {
-    ReplayError(
-      .usage, "the function's file cannot be read: \(path)", details: [String(cString: strerror(errno))],
-      next: "give the path of a SQL file")
+    let reason = errno
+    // What may be over the next time is no mistake in the command.
+    let isPassing = [EIO, EMFILE, ENFILE, EINTR, ENOMEM].contains(reason)
+    return ReplayError(
+      isPassing ? .unavailable : .usage, "the function's file cannot be read: \(path)",
+      details: [String(cString: strerror(reason))],
+      next: isPassing ? "see to the disk or the limit, then run the same command again" : "give the path of a SQL file")
   }
 }
